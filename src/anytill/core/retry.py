@@ -1,0 +1,80 @@
+"""When to act next, as data.
+
+The figures are the channels' and the vendors': a barcode payment is asked about after 5 s and then every 5 s and is
+taken back when it is not paid within 60 s (WeChat revokes at 45 s, Alipay closes at 60 s … 3 min, and Teegon tells
+its tills to take 60 s for a failure, so the gateway makes that true). All delays are in milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.payment import AT_THE_TILL, Method, Payment, Refund
+
+SECOND: Final = 1_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+
+#: From acceptance to the moment the gateway takes an unpaid order back.
+TILL_DEADLINE_MS: Final = 60 * SECOND
+ORDER_DEADLINE_MS: Final = 30 * MINUTE
+#: An order whose pay call may still be on its way is not cancelled earlier: the cancel could overtake the pay.
+CANCEL_NOT_BEFORE_MS: Final = 15 * SECOND
+#: A payer's code that paid an order is not accepted for another one this long: a till that lost our answer and sells
+#: again under a new number must not charge twice.
+CODE_HELD_MS: Final = 10 * MINUTE
+#: After an unpaid end the channel is asked once more: a pay call that was overtaken must not be kept.
+LAST_LOOK_MS: Final = 30 * SECOND
+#: A till that asks more often than this gets what is stored; the channel is not asked again.
+ASK_AGAIN_MS: Final = 1 * SECOND
+
+_PAYMENT_STEPS: Final = (5 * SECOND,)
+_ORDER_STEPS: Final = (*(5 * SECOND,) * 12, *(10 * SECOND,) * 12, 30 * SECOND)
+_UNDO_STEPS: Final = (*(3 * SECOND,) * 5, *(10 * SECOND,) * 6, MINUTE, MINUTE, 5 * MINUTE, 5 * MINUTE, HOUR)
+_LAST_LOOK_STEPS: Final = (LAST_LOOK_MS, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR)
+_REFUND_STEPS: Final = (*(5 * SECOND,) * 12, *(30 * SECOND,) * 10, 5 * MINUTE, 5 * MINUTE, HOUR)
+
+
+def _step(steps: tuple[int, ...], tries: int) -> int:
+    return steps[min(tries, len(steps) - 1)]
+
+
+def deadline_ms(method: Method) -> int:
+    """How long an order of this method may stay unpaid when the till does not say otherwise."""
+    return TILL_DEADLINE_MS if method in AT_THE_TILL else ORDER_DEADLINE_MS
+
+
+def payment_due_at(payment: Payment, now_ms: int) -> int | None:
+    """When the gateway must act on this payment next, given its state and how often it was asked; None: never."""
+    if payment.is_open:
+        steps = _PAYMENT_STEPS if payment.method in AT_THE_TILL else _ORDER_STEPS
+        due = now_ms + _step(steps, payment.asked)
+        return min(due, payment.deadline_at_ms) if now_ms < payment.deadline_at_ms else now_ms
+    if payment.state is PaymentState.CANCELLING:
+        return max(now_ms + _step(_UNDO_STEPS, payment.asked), cancel_from_ms(payment))
+    if payment.state is PaymentState.REVERSING:
+        return now_ms + _step(_UNDO_STEPS, payment.asked)
+    if payment.state is PaymentState.PARKED:
+        return payment.deadline_at_ms if now_ms < payment.deadline_at_ms else None
+    return None
+
+
+def last_look_at(tries: int, now_ms: int) -> int | None:
+    """When an unpaid end is looked at again, after `tries` silent looks; None when they are used up."""
+    return now_ms + _LAST_LOOK_STEPS[tries] if tries < len(_LAST_LOOK_STEPS) else None
+
+
+def cancel_from_ms(payment: Payment) -> int:
+    """The first moment at which a cancel cannot overtake this payment's own pay call.
+
+    Once the channel has answered with its own number the pay call has arrived, and there is nothing to overtake.
+    """
+    return payment.created_at_ms + (0 if payment.channel_trade_no else CANCEL_NOT_BEFORE_MS)
+
+
+def refund_due_at(refund: Refund, now_ms: int) -> int | None:
+    """When the channel must be asked about this refund next; None: never."""
+    if refund.state in (RefundState.SUBMITTED, RefundState.PROCESSING, RefundState.UNKNOWN):
+        return now_ms + _step(_REFUND_STEPS, refund.asked)
+    return None

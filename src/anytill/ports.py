@@ -1,0 +1,248 @@
+"""The few interfaces between what we do (gateway), whom we ask (channels), where it is kept (storage) and how it
+travels (transports). Each is owned by its user; who implements it is known to `bootstrap` alone.
+
+`Till` is the shape of both ends: the gateway hands one to each authenticated terminal, and every dialect's client is
+one. So the law of a dialect is tested without knowing its format: a client wired to its own server behaves as the
+gateway's own till.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from anytill.core.answer import Answer, RefundAnswer
+from anytill.core.ledger import Posting
+from anytill.core.merchant import Credential, Merchant
+from anytill.core.notice import Notice
+from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
+from anytill.core.secret import Secret
+from anytill.core.settle import RefundChange
+from anytill.core.wallet import Wallet
+from anytill.wire.http import HttpRequest, HttpResponse
+
+
+class Till(Protocol):
+    """What a cash desk can ask for. Raises `core.errors.Refusal` when the answer is "I will not"; what a vendor's
+    protocol lacks raises NotSupported. A declined, waiting or unknown payment is a value."""
+
+    async def pay(self, order: PayOrder) -> Payment:
+        """Take a payment. The same order again gives the same payment; another order under its number is refused."""
+
+    async def query(self, ref: PaymentRef) -> Payment:
+        """The payment as it stands, asked of the channel if its end is not known yet."""
+
+    async def cancel(self, ref: PaymentRef) -> Payment:
+        """Take an order back: closed if unpaid, reversed if paid."""
+
+    async def refund(self, order: RefundOrder) -> Refund:
+        """Give part or all of a paid payment back."""
+
+    async def query_refund(self, ref: RefundRef) -> Refund:
+        """The refund as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who is behind a payer's code."""
+
+    wallet: Wallet
+    payer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTicket:
+    """What a wallet's face-scanning device needs to start."""
+
+    ticket: str
+    expires_in_s: int
+
+
+class Channel(Protocol):
+    """Whom we ask for money. No method raises for what the other side did: whatever happened is an answer."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in the settings and in the ledger."""
+
+    async def pay(self, payment: Payment, pay_code: Secret | None) -> Answer:
+        """Ask for the payment; payment.payment_id is our number there. Called once in a payment's life."""
+
+    async def query(self, payment: Payment) -> Answer:
+        """Ask what became of it."""
+
+    async def cancel(self, payment: Payment) -> Answer:
+        """Close it if unpaid, reverse it if paid. May be asked again and again."""
+
+    async def refund(self, payment: Payment, refund: Refund) -> RefundAnswer:
+        """Give money back; refund.refund_id is our number there. Asking again under one number moves money once."""
+
+    async def query_refund(self, payment: Payment, refund: Refund) -> RefundAnswer:
+        """Ask what became of it."""
+
+    async def identify(self, merchant_id: str, pay_code: Secret) -> Payer:
+        """Who shows this code; from then on only this merchant can charge it. Raises InvalidPayCode, NotSupported."""
+
+    async def face_ticket(self, merchant_id: str, device: str, raw: str) -> FaceTicket:
+        """A ticket for the wallet's face device. Raises NotSupported."""
+
+
+class RefundPlaced(StrEnum):
+    """What became of the wish to write a new refund."""
+
+    STORED = "STORED"
+    NUMBER_TAKEN = "NUMBER_TAKEN"
+    NO_ROOM = "NO_ROOM"  # not paid, being undone, or more than is left
+
+
+class StoreUnavailable(Exception):
+    """The database does not answer. What was asked for may or may not have been written."""
+
+
+class Store(Protocol):
+    """Where facts are durable. Every write is one transaction that touches one merchant, and when it returns it is on
+    disk. Safety is in the rows: unique (merchant, order number), unique live (merchant, payer's code), unique
+    (merchant, refund number), versions in the WHERE, and CHECK constraints."""
+
+    async def add_payment(self, payment: Payment) -> bool:
+        """Write a new payment; False when its order number, or the payer's code, is held by another."""
+
+    async def move_payment(
+        self, before: Payment, after: Payment, postings: Sequence[Posting] = (), notice: Notice | None = None
+    ) -> bool:
+        """Replace `before` by `after` (one version up) with its postings and notice; False if it is no longer so."""
+
+    async def payment(self, merchant_id: str, ref: PaymentRef) -> Payment | None:
+        """One payment, by the merchant's number if given, else by ours."""
+
+    async def payment_of_code(self, merchant_id: str, code_digest: str) -> Payment | None:
+        """The payment that holds a payer's code."""
+
+    async def claim_payments(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Payment]:
+        """Payments that are due, each moved one version up and due again only when the lease is over."""
+
+    async def add_refund(self, refund: Refund) -> RefundPlaced:
+        """Write a new refund and reserve its amount on its payment, both or neither."""
+
+    async def move_refund(self, before: Refund, change: RefundChange) -> bool:
+        """Replace a refund and change its payment's sums with it; False if `before` is no longer so."""
+
+    async def refund(self, merchant_id: str, ref: RefundRef) -> Refund | None:
+        """One refund, by the merchant's number if given, else by ours."""
+
+    async def refunds_of(self, merchant_id: str, payment_id: str) -> Sequence[Refund]:
+        """All refunds of a payment, oldest first."""
+
+    async def claim_refunds(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Refund]:
+        """As claim_payments."""
+
+    async def notices_of(self, merchant_id: str, payment_id: str) -> Sequence[Notice]:
+        """All notices of a payment, oldest first."""
+
+    async def move_notice(self, before: Notice, after: Notice) -> bool:
+        """Replace a notice; False if it is no longer so."""
+
+    async def claim_notices(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Notice]:
+        """As claim_payments."""
+
+    async def next_due_ms(self) -> int | None:
+        """When the earliest due row of any kind is due; None when nothing is."""
+
+    async def merchant(self, merchant_id: str) -> Merchant | None:
+        """One merchant."""
+
+    async def credential(self, dialect: str, login: str) -> Credential | None:
+        """One credential with the merchants it speaks for."""
+
+    async def put_merchant(self, merchant: Merchant) -> None:
+        """Write or replace a merchant."""
+
+    async def put_credential(self, credential: Credential) -> None:
+        """Write or replace a credential and its merchants."""
+
+    async def postings_of(self, merchant_id: str, payment_id: str) -> Sequence[Posting]:
+        """A payment's postings, oldest first."""
+
+    async def audit(self) -> Sequence[str]:
+        """Every disagreement between the ledger and the payments, in words; empty when the books are right."""
+
+    async def close(self) -> None:
+        """Finish what is in hand and let go."""
+
+
+class Clock(Protocol):
+    """Time. In demo mode it can be moved on; in tests it stands still until told."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+
+    async def sleep_ms(self, ms: int) -> None:
+        """Wait that long on this clock."""
+
+
+class Chance(Protocol):
+    """Randomness, for nonces and tickets."""
+
+    def token(self, length: int) -> str:
+        """`length` lower-case letters and digits that nobody can guess."""
+
+
+class Unreachable(Exception):
+    """No answer came: it could not be sent, or nothing readable came back. It may have arrived all the same."""
+
+
+class Send(Protocol):
+    """How a client reaches its server: one origin, known to whoever made this."""
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """The answer. Raises Unreachable."""
+
+
+class Post(Protocol):
+    """How notices go out, to addresses that merchants name. The address is checked again when it is connected."""
+
+    async def __call__(self, url: str, body: bytes, content_type: str, timeout_ms: int) -> HttpResponse:
+        """The answer, its body cut at 4 KiB; redirects are not followed. Raises Unreachable."""
+
+
+class NoticeForm(Protocol):
+    """How a dialect tells a merchant that an order was paid."""
+
+    @property
+    def delays_ms(self) -> Sequence[int]:
+        """How long to wait before each try; as many tries as there are delays."""
+
+    @property
+    def timeout_ms(self) -> int:
+        """How long the merchant may take to acknowledge."""
+
+    def facts(self, payment: Payment) -> Mapping[str, str]:
+        """What the notice will say, frozen when it is written."""
+
+    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> tuple[bytes, str]:
+        """The body and its content type, signed with the credential's key of the moment."""
+
+    def acknowledged(self, response: HttpResponse) -> bool:
+        """True when the merchant says it heard."""
+
+
+class Journal(Protocol):
+    """An append-only file of lines, for the sandbox wallet's own book."""
+
+    def lines(self) -> Sequence[bytes]:
+        """What was written before, oldest first; an unfinished last line is left out."""
+
+    async def append(self, line: bytes) -> None:
+        """Write a line (without its end); returns when it is durable."""
+
+
+class Watch(Protocol):
+    """Who is told what happens: logs and metrics. Fields never hold a key, a full pay code or a signature."""
+
+    def note(self, event: str, **fields: str | int) -> None:
+        """Something happened."""
+
+    def alarm(self, event: str, **fields: str | int) -> None:
+        """A person must look."""
