@@ -1,0 +1,80 @@
+"""How tills speak to us: one folder for each vendor's protocol, found by looking.
+
+A dialect is a record of functions between bytes and values. Its server half answers requests over a `Gateway`; its
+client half is a `Till` over a `Send`. What binds the two is a law that one shared test suite checks for every folder:
+a client wired to its own server behaves as the gateway's own till.
+
+To add one, copy a folder (scripts/new-dialect does) and touch nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol
+
+from anytill.core.errors import Refusal
+from anytill.core.payment import Method, Payment
+from anytill.gateway import Gateway
+from anytill.ports import NoticeForm, Send, Till
+from anytill.wire.http import HttpRequest, HttpResponse
+
+
+class Client(Till, Protocol):
+    """A dialect's client: a till, and the merchant's ear for notices."""
+
+    def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
+        """Read a notice and the acknowledgement to send back. Raises WireError when it is not authentic or not
+        readable, NotSupported when the vendor has no notices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path that the vendor publishes."""
+
+    path: str
+    methods: frozenset[str] = frozenset({"POST"})
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxAccess:
+    """The published credential of the demo. Refused everywhere else, because everybody knows it."""
+
+    login: str
+    secret: str
+    number: str = ""  # the demo merchant's number, for vendors that have one
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """All that the rest of anytill knows of a vendor's protocol."""
+
+    name: str  # the folder's name
+    title: str
+    routes: tuple[Route, ...]
+    handle: Callable[[HttpRequest, Gateway], Awaitable[HttpResponse]]
+    system_error: Callable[[HttpRequest], HttpResponse]  # the vendor's own way to say "our fault"
+    refusals: Mapping[type[Refusal], object]  # what the vendor says for each; complete, a test sees to it
+    operations: frozenset[str]  # of Till: which the vendor's protocol has
+    methods: frozenset[Method]  # of payment: which it has
+    form: NoticeForm | None
+    client: Callable[[Mapping[str, str], Send], Client]
+    client_settings: tuple[str, ...]  # what the client needs to be told, named as the vendor names it
+    sandbox: SandboxAccess
+    sandbox_settings: Callable[[str], Mapping[str, str]]  # base address -> client_settings for the demo
+
+
+@cache
+def load_dialects() -> Mapping[str, Dialect]:
+    """Every dialect in this folder, by name."""
+    found: dict[str, Dialect] = {}
+    for module in iter_modules(__path__):
+        dialect: Dialect = import_module(f"{__name__}.{module.name}").DIALECT
+        if dialect.name != module.name:
+            raise ValueError(f"the dialect in folder {module.name} calls itself {dialect.name}")
+        found[dialect.name] = dialect
+    return found

@@ -1,0 +1,47 @@
+"""What we do: take payments, give money back, tell merchants, and finish what was begun.
+
+No I/O of its own: everything outside comes through `ports`, gathered in `Parts`. A dialect's server authenticates a
+request with `Gateway.credential`, asks for that credential's till with `Gateway.till`, and speaks to the till.
+"""
+
+from __future__ import annotations
+
+from anytill.core.merchant import Credential
+from anytill.core.payment import Payment
+from anytill.gateway.directory import Directory
+from anytill.gateway.notices import Notices
+from anytill.gateway.parts import Parts
+from anytill.gateway.payments import Payments
+from anytill.gateway.recovery import Recovery
+from anytill.gateway.refunds import Refunds
+from anytill.gateway.till import GatewayTill
+
+__all__ = ["Gateway", "GatewayTill", "Parts", "Payment"]
+
+
+class Gateway:
+    """One payment core over a store and some channels."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._directory = Directory(parts.store, parts.clock)
+        self._payments = Payments(parts, self._directory)
+        self._refunds = Refunds(parts, self._payments)
+        self.recovery = Recovery(parts, self._payments, self._refunds, Notices(parts, self._directory))
+
+    async def credential(self, dialect: str, login: str) -> Credential:
+        """The credential to check a request's signature with. Raises UnknownCredential."""
+        return await self._directory.credential(dialect, login)
+
+    def till(self, credential: Credential, number: str = "") -> GatewayTill:
+        """The till of the merchant that this credential calls `number`. Raises ForeignMerchant."""
+        merchant_id = credential.merchant_id(number)
+        return GatewayTill(merchant_id, credential, self._payments, self._refunds)
+
+    def now_ms(self) -> int:
+        """The gateway's time, in milliseconds since 1970."""
+        return self._parts.clock.now_ms()
+
+    def nonce(self, length: int = 32) -> str:
+        """Letters and digits that nobody can guess."""
+        return self._parts.chance.token(length)

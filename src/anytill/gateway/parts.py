@@ -1,0 +1,51 @@
+"""What a gateway is made of. `bootstrap` puts real parts together, tests put others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from anytill.core.ids import IdMaker
+from anytill.core.merchant import Merchant
+from anytill.core.wallet import Wallet
+from anytill.core.errors import NotSupported
+from anytill.ports import Chance, Channel, Clock, NoticeForm, Post, Store, Watch
+
+
+def _nobody_waits() -> None:
+    """No worker sleeps that would have to be woken."""
+
+
+async def _one_by_one(work: Sequence[Awaitable[None]]) -> None:
+    for item in work:
+        await item
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The gateway's surroundings."""
+
+    store: Store
+    channels: Mapping[str, Channel]
+    clock: Clock
+    chance: Chance
+    ids: IdMaker
+    watch: Watch
+    post: Post
+    forms: Mapping[str, NoticeForm] = field(default_factory=dict)  # by dialect
+    default_channel: str = ""
+    loopback_notices: bool = False  # demo mode: notices may go to this machine
+    wake: Callable[[], None] = _nobody_waits  # something is due at once
+    side_by_side: Callable[[Sequence[Awaitable[None]]], Awaitable[None]] = _one_by_one
+
+    def new_id(self) -> str:
+        """A number of ours."""
+        return self.ids.make(self.clock.now_ms())
+
+    def channel_for(self, merchant: Merchant, wallet: Wallet) -> Channel:
+        """The channel that moves this merchant's money from this wallet. Raises NotSupported when there is none."""
+        name = merchant.channels.get(wallet) or merchant.channels.get("") or self.default_channel
+        channel = self.channels.get(name)
+        if channel is None:
+            raise NotSupported
+        return channel

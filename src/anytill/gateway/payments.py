@@ -1,0 +1,308 @@
+"""Taking payments: pay, query, cancel, and finishing alone what a till began.
+
+Every effect stands between two durable steps. Before the channel is called the intent is committed, under the number
+the channel will know it by; after the call the result is committed together with its ledger lines and its notice; only
+then is anybody told. What happens between the two is safe to lose: whoever finds the intent asks the channel.
+
+A result is written only over the record it was worked out from. When somebody else was faster (a second poller, the
+till's cancel, a worker that took over) the record is read again and the same word is applied to what it has become.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import replace
+
+from anytill.core import retry
+from anytill.core.answer import SILENCE, Answer
+from anytill.core.errors import (
+    AmountNotAllowed,
+    InvalidPayCode,
+    NotCancellable,
+    NoticeAddressRefused,
+    OrderConflict,
+    PayCodeInUse,
+    PaymentNotFound,
+)
+from anytill.core.lifecycle import UNPAID_STATES, PaymentEvent, PaymentState, RefundEvent, RefundState
+from anytill.core.merchant import Credential, Merchant
+from anytill.core.money import is_amount
+from anytill.core.notice import Notice
+from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, fingerprint
+from anytill.core.secret import Secret
+from anytill.core.settle import ask_cancel, hear
+from anytill.core.wallet import Wallet, wallet_of
+from anytill.gateway.directory import Directory
+from anytill.gateway.parts import Parts
+from anytill.ports import Channel, FaceTicket, Payer
+from anytill.wire.addresses import check_url
+from anytill.wire.errors import WireError
+from anytill.wire.redact import mask_code
+
+#: One order number, one code: after this many rounds of "taken, then gone" something is wrong with the store.
+_ROUNDS = 5
+
+
+class Payments:
+    """All payments of all merchants; each call names the merchant it is for."""
+
+    def __init__(self, parts: Parts, directory: Directory) -> None:
+        self._parts = parts
+        self._directory = directory
+        self._store = parts.store
+        self._clock = parts.clock
+
+    async def pay(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment:
+        """Take a payment, or return the one that this very order started before."""
+        merchant = await self._directory.merchant(merchant_id)
+        payment = self._accept(merchant, credential, order)
+        before = await self._place(payment)
+        if before is not None:
+            return await self._fresh(before)
+        answer = await self._heard(payment, self._channel(payment).pay(payment, order.pay_code))
+        return await self.settle(payment, answer)
+
+    async def query(self, merchant_id: str, ref: PaymentRef) -> Payment:
+        """The payment as it stands now."""
+        return await self._fresh(await self.find(merchant_id, ref))
+
+    async def cancel(self, merchant_id: str, ref: PaymentRef, within_ms: int | None) -> Payment:
+        """Take an order back. An unpaid end is returned as it is: there is nothing left to take back."""
+        payment = await self.find(merchant_id, ref)
+        old = within_ms is not None and self._clock.now_ms() - payment.created_at_ms > within_ms
+        if old and (payment.is_open or payment.state in (PaymentState.PAID, PaymentState.PARKED)):
+            raise NotCancellable
+        payment = await self._decide_cancel(payment)
+        return await self._undo(payment) if payment.is_undoing else payment
+
+    async def find(self, merchant_id: str, ref: PaymentRef) -> Payment:
+        """The stored record. Raises PaymentNotFound."""
+        payment = await self._store.payment(merchant_id, ref)
+        if payment is None:
+            raise PaymentNotFound
+        return payment
+
+    async def identify(self, merchant_id: str, pay_code: Secret) -> Payer:
+        """Who shows this code."""
+        merchant = await self._directory.merchant(merchant_id)
+        return await self._parts.channel_for(merchant, wallet_of(pay_code)).identify(merchant_id, pay_code)
+
+    async def face_ticket(self, merchant_id: str, wallet: Wallet, device: str, raw: str) -> FaceTicket:
+        """What the wallet's face device needs to start."""
+        merchant = await self._directory.merchant(merchant_id)
+        return await self._parts.channel_for(merchant, wallet).face_ticket(merchant_id, device, raw)
+
+    async def attend(self, payment: Payment) -> Payment:
+        """Do what this payment needs now: ask, take back at the deadline, go on taking back, or look a last time."""
+        if payment.is_undoing:
+            return await self._undo(payment)
+        if payment.state is not PaymentState.PARKED:
+            payment = await self._ask(payment)
+        overdue = self._clock.now_ms() >= payment.deadline_at_ms
+        if overdue and (payment.is_open or payment.state is PaymentState.PARKED):
+            payment = await self._decide_cancel(payment)
+            if payment.is_undoing:
+                return await self._undo(payment)
+        return payment
+
+    async def settle(self, payment: Payment, answer: Answer) -> Payment:
+        """Commit what the channel's word makes of the payment; returns the record as it then stands."""
+        for _ in range(_ROUNDS):
+            change = hear(payment, answer, self._clock.now_ms())
+            if change.after is payment:
+                self._alarm(payment, change.alarm)
+                return payment
+            notice = self._notice(change.after) if change.paid and change.after.notice_url else None
+            if await self._store.move_payment(payment, change.after, change.postings, notice):
+                self._alarm(payment, change.alarm)
+                self._parts.watch.note(f"payment_{change.after.state.lower()}", payment_id=payment.payment_id)
+                if notice is not None:
+                    self._parts.wake()
+                return replace(change.after, version=payment.version + 1)
+            payment = await self._again(payment)
+        raise RuntimeError(f"payment {payment.payment_id} keeps moving under our hands")
+
+    def _accept(self, merchant: Merchant, credential: Credential, order: PayOrder) -> Payment:
+        """The new record of an order that may be tried; raises the refusal otherwise."""
+        if not is_amount(order.amount_fen) or order.amount_fen > merchant.max_amount_fen:
+            raise AmountNotAllowed
+        wallet = _wallet(order)
+        channel = self._parts.channel_for(merchant, wallet)
+        if order.notice_url:
+            self._check_address(order.notice_url)
+        now = self._clock.now_ms()
+        lifetime_ms = (
+            retry.deadline_ms(order.method) if order.expires_in_s is None else order.expires_in_s * retry.SECOND
+        )
+        code = order.pay_code.reveal() if order.pay_code else ""
+        payment = Payment(
+            merchant_id=merchant.merchant_id,
+            payment_id=self._parts.new_id(),
+            order_no=order.order_no,
+            method=order.method,
+            wallet=wallet,
+            state=PaymentState.SUBMITTED,
+            amount_fen=order.amount_fen,
+            currency=order.currency,
+            subject=order.subject,
+            attach=order.attach,
+            payer_id=order.payer_id,
+            channel=channel.name,
+            created_at_ms=now,
+            deadline_at_ms=now + lifetime_ms,
+            dialect=credential.dialect,
+            login=credential.login,
+            notice_url=order.notice_url,
+            details=order.details,
+            order_digest=order.digest(credential.dialect),
+            code_digest=fingerprint(merchant.merchant_id, code) if code else None,
+            code_hint=mask_code(code) if code else "",
+            asked_at_ms=now,
+        )
+        return replace(payment, due_at_ms=retry.payment_due_at(payment, now))
+
+    async def _place(self, payment: Payment) -> Payment | None:
+        """Commit the intent. None when it is ours to carry out; the earlier payment when it is the same order."""
+        for _ in range(_ROUNDS):
+            if await self._store.add_payment(payment):
+                return None
+            holder = await self._store.payment(payment.merchant_id, PaymentRef(order_no=payment.order_no))
+            if holder is not None:
+                # Our own row: its commit had been lost sight of, and the insert was tried again.
+                if holder.payment_id == payment.payment_id:
+                    return None
+                if holder.order_digest != payment.order_digest:
+                    raise OrderConflict
+                return holder
+            await self._free_code(payment)
+        raise PayCodeInUse
+
+    async def _free_code(self, payment: Payment) -> None:
+        """Let go of the payer's code if the payment that holds it is long done. Raises PayCodeInUse if not."""
+        if payment.code_digest is None:
+            return
+        holder = await self._store.payment_of_code(payment.merchant_id, payment.code_digest)
+        if holder is None:
+            return
+        held_until = (holder.paid_at_ms or 0) + retry.CODE_HELD_MS
+        if holder.state is not PaymentState.PAID or self._clock.now_ms() < held_until:
+            raise PayCodeInUse
+        await self._store.move_payment(holder, replace(holder, code_digest=None))
+
+    async def _fresh(self, payment: Payment) -> Payment:
+        """The payment after asking the channel, unless its end is known or it was asked a moment ago."""
+        if not (payment.is_open or payment.is_undoing):
+            return payment
+        now = self._clock.now_ms()
+        if now - payment.asked_at_ms < retry.ASK_AGAIN_MS and now < payment.deadline_at_ms:
+            return payment
+        return await self.attend(payment)
+
+    async def _ask(self, payment: Payment) -> Payment:
+        return await self.settle(payment, await self._heard(payment, self._channel(payment).query(payment)))
+
+    async def _decide_cancel(self, payment: Payment) -> Payment:
+        """Commit the wish to take it back, unless it has ended unpaid or is being taken back already."""
+        for _ in range(_ROUNDS):
+            if payment.state in UNPAID_STATES or payment.is_undoing:
+                return payment
+            change = ask_cancel(payment, self._clock.now_ms())
+            if await self._store.move_payment(payment, change.after):
+                return replace(change.after, version=payment.version + 1)
+            payment = await self._again(payment)
+        raise RuntimeError(f"payment {payment.payment_id} keeps moving under our hands")
+
+    async def _undo(self, payment: Payment) -> Payment:
+        """Ask the channel to take it back, once; what stays open is tried again when it is due."""
+        if payment.state is PaymentState.CANCELLING and self._clock.now_ms() < retry.cancel_from_ms(payment):
+            return payment
+        channel = self._channel(payment)
+        answer = await self._heard(payment, channel.cancel(payment))
+        if answer.event is PaymentEvent.CANCEL_REFUSED:
+            if payment.state is PaymentState.REVERSING:
+                answer = await self._refund_whole(payment, channel)
+            else:
+                answer = await self._heard(payment, channel.query(payment))
+        after = await self.settle(payment, answer)
+        if payment.state is PaymentState.CANCELLING and after.state is PaymentState.REVERSING:
+            return await self._undo(after)
+        return after
+
+    async def _refund_whole(self, payment: Payment, channel: Channel) -> Answer:
+        """The way back when the channel cancels no more: a refund of everything, under a number of its own."""
+        refund = Refund(
+            merchant_id=payment.merchant_id,
+            refund_id=f"{payment.payment_id}R",
+            refund_no="",
+            payment_id=payment.payment_id,
+            order_no=payment.order_no,
+            state=RefundState.SUBMITTED,
+            amount_fen=payment.paid_fen or payment.parked_fen,
+            currency=payment.currency,
+            channel=payment.channel,
+        )
+        try:
+            answer = await channel.refund(payment, refund)
+        except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
+            self._parts.watch.alarm("bug", where="refund_whole", payment_id=payment.payment_id, fault=repr(fault))
+            return SILENCE
+        if answer.event is RefundEvent.DONE:
+            return Answer(PaymentEvent.CANCELLED)
+        if answer.event in (RefundEvent.REFUSED, RefundEvent.RETURNED):
+            return Answer(PaymentEvent.REFUSED, reason=answer.reason)
+        return SILENCE
+
+    async def _heard(self, payment: Payment, word: Awaitable[Answer]) -> Answer:
+        """The channel's word; a fault in its adapter is silence, never a "no"."""
+        try:
+            return await word
+        except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
+            self._parts.watch.alarm("bug", where="channel", payment_id=payment.payment_id, fault=repr(fault))
+            return SILENCE
+
+    def _channel(self, payment: Payment) -> Channel:
+        return self._parts.channels[payment.channel]
+
+    async def _again(self, payment: Payment) -> Payment:
+        return await self.find(payment.merchant_id, PaymentRef(payment_id=payment.payment_id))
+
+    def _check_address(self, url: str) -> None:
+        try:
+            check_url(url, allow_loopback=self._parts.loopback_notices)
+        except WireError:
+            raise NoticeAddressRefused from None
+
+    def _notice(self, payment: Payment) -> Notice | None:
+        form = self._parts.forms.get(payment.dialect)
+        if form is None:
+            return None
+        now = self._clock.now_ms()
+        return Notice(
+            merchant_id=payment.merchant_id,
+            notice_id=self._parts.new_id(),
+            payment_id=payment.payment_id,
+            dialect=payment.dialect,
+            login=payment.login,
+            url=payment.notice_url,
+            facts=form.facts(payment),
+            created_at_ms=now,
+            due_at_ms=now + form.delays_ms[0],
+        )
+
+    def _alarm(self, payment: Payment, text: str) -> None:
+        if text:
+            self._parts.watch.alarm("payment", payment_id=payment.payment_id, state=payment.state, what=text)
+
+
+def _wallet(order: PayOrder) -> Wallet:
+    """The order's wallet: the code's own when one was scanned. Raises InvalidPayCode when they differ or none is."""
+    if order.method is Method.BARCODE:
+        if order.pay_code is None:
+            raise InvalidPayCode
+        wallet = wallet_of(order.pay_code)
+        if order.wallet not in (None, wallet):
+            raise InvalidPayCode
+        return wallet
+    if order.wallet is None or (order.method is Method.FACE and not order.pay_code):
+        raise InvalidPayCode
+    return order.wallet

@@ -1,0 +1,134 @@
+"""Giving money back.
+
+The amount is reserved on the payment in the transaction that writes the refund, so however many refunds run side by
+side they never exceed what was paid. The reservation is let go only when the channel says a definite no; while the
+answer is unknown the same number is asked about and, if the channel never heard of it, sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+
+from anytill.core import retry
+from anytill.core.answer import REFUND_SILENCE, RefundAnswer
+from anytill.core.errors import (
+    AmountNotAllowed,
+    NotRefundable,
+    RefundConflict,
+    RefundExceedsPaid,
+    RefundNotFound,
+)
+from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundEvent, RefundState
+from anytill.core.money import is_amount
+from anytill.core.payment import Payment, PaymentRef, Refund, RefundOrder, RefundRef, fingerprint
+from anytill.core.settle import hear_refund
+from anytill.gateway.parts import Parts
+from anytill.gateway.payments import Payments
+from anytill.ports import RefundPlaced
+
+_ROUNDS = 5
+
+
+class Refunds:
+    """All refunds of all merchants; each call names the merchant it is for."""
+
+    def __init__(self, parts: Parts, payments: Payments) -> None:
+        self._parts = parts
+        self._payments = payments
+        self._store = parts.store
+        self._clock = parts.clock
+
+    async def refund(self, merchant_id: str, order: RefundOrder) -> Refund:
+        """Give money back, or return what became of this very refund before."""
+        payment = await self._payments.find(merchant_id, order.payment)
+        if not is_amount(order.amount_fen):
+            raise AmountNotAllowed
+        refund = self._new(payment, order)
+        placed = await self._store.add_refund(refund)
+        if placed is RefundPlaced.NUMBER_TAKEN:
+            return await self._same(refund)
+        if placed is RefundPlaced.NO_ROOM:
+            now = await self._payments.find(merchant_id, payment.ref)
+            raise RefundExceedsPaid if now.state is PaymentState.PAID else NotRefundable
+        channel = self._parts.channels[payment.channel]
+        answer = await self._heard(refund, channel.refund(payment, refund))
+        return await self.settle(payment, refund, answer)
+
+    async def query(self, merchant_id: str, ref: RefundRef) -> Refund:
+        """The refund as it stands, asked of the channel if its end is not known."""
+        refund = await self._store.refund(merchant_id, ref)
+        if refund is None:
+            raise RefundNotFound
+        return await self._fresh(refund)
+
+    async def refunds_of(self, merchant_id: str, payment: Payment) -> Sequence[Refund]:
+        """All refunds of a payment, oldest first."""
+        return await self._store.refunds_of(merchant_id, payment.payment_id)
+
+    async def attend(self, refund: Refund) -> Refund:
+        """Ask the channel what became of it; send it again, under its own number, if the channel never had it."""
+        payment = await self._payments.find(refund.merchant_id, PaymentRef(payment_id=refund.payment_id))
+        channel = self._parts.channels[refund.channel]
+        answer = await self._heard(refund, channel.query_refund(payment, refund))
+        if answer.event is RefundEvent.NOT_FOUND:
+            answer = await self._heard(refund, channel.refund(payment, refund))
+        return await self.settle(payment, refund, answer)
+
+    async def settle(self, payment: Payment, refund: Refund, answer: RefundAnswer) -> Refund:
+        """Commit what the channel's word makes of the refund; returns the record as it then stands."""
+        for _ in range(_ROUNDS):
+            change = hear_refund(payment, refund, answer, self._clock.now_ms())
+            if change.alarm:
+                self._parts.watch.alarm("refund", refund_id=refund.refund_id, what=change.alarm)
+            if change.after is refund:
+                return refund
+            if await self._store.move_refund(refund, change):
+                self._parts.watch.note(f"refund_{change.after.state.lower()}", refund_id=refund.refund_id)
+                return replace(change.after, version=refund.version + 1)
+            again = await self._store.refund(refund.merchant_id, RefundRef(refund_id=refund.refund_id))
+            if again is None:
+                raise RuntimeError(f"refund {refund.refund_id} is gone")
+            refund = again
+        raise RuntimeError(f"refund {refund.refund_id} keeps moving under our hands")
+
+    def _new(self, payment: Payment, order: RefundOrder) -> Refund:
+        now = self._clock.now_ms()
+        refund = Refund(
+            merchant_id=payment.merchant_id,
+            refund_id=self._parts.new_id(),
+            refund_no=order.refund_no,
+            payment_id=payment.payment_id,
+            order_no=payment.order_no,
+            state=RefundState.SUBMITTED,
+            amount_fen=order.amount_fen,
+            currency=payment.currency,
+            channel=payment.channel,
+            reason=order.reason,
+            details=order.details,
+            created_at_ms=now,
+            order_digest=fingerprint(payment.payment_id, str(order.amount_fen)),
+            asked_at_ms=now,
+        )
+        return replace(refund, due_at_ms=retry.refund_due_at(refund, now))
+
+    async def _same(self, refund: Refund) -> Refund:
+        """The earlier refund of this number, if it asked for the same; its answer is today's."""
+        earlier = await self._store.refund(refund.merchant_id, RefundRef(refund_no=refund.refund_no))
+        if earlier is None or earlier.order_digest != refund.order_digest:
+            raise RefundConflict
+        return await self._fresh(earlier)
+
+    async def _fresh(self, refund: Refund) -> Refund:
+        asked_lately = self._clock.now_ms() - refund.asked_at_ms < retry.ASK_AGAIN_MS
+        if refund.state not in OPEN_REFUND_STATES or asked_lately:
+            return refund
+        return await self.attend(refund)
+
+    async def _heard(self, refund: Refund, word: Awaitable[RefundAnswer]) -> RefundAnswer:
+        """The channel's word; a fault in its adapter is silence, never a "no"."""
+        try:
+            return await word
+        except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
+            self._parts.watch.alarm("bug", where="channel", refund_id=refund.refund_id, fault=repr(fault))
+            return REFUND_SILENCE

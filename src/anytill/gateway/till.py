@@ -1,0 +1,61 @@
+"""The till that the gateway hands to an authenticated terminal: a merchant, a credential, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anytill.core.merchant import Credential
+from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
+from anytill.core.secret import Secret
+from anytill.core.wallet import Wallet
+from anytill.gateway.payments import Payments
+from anytill.gateway.refunds import Refunds
+from anytill.ports import FaceTicket, Payer
+
+
+class GatewayTill:
+    """A `ports.Till` over one merchant's own payments; no method can reach another merchant's."""
+
+    __slots__ = ("_credential", "_payments", "_refunds", "merchant_id")
+
+    def __init__(self, merchant_id: str, credential: Credential, payments: Payments, refunds: Refunds) -> None:
+        self.merchant_id = merchant_id
+        self._credential = credential
+        self._payments = payments
+        self._refunds = refunds
+
+    async def pay(self, order: PayOrder) -> Payment:
+        """See `ports.Till`."""
+        return await self._payments.pay(self.merchant_id, self._credential, order)
+
+    async def query(self, ref: PaymentRef) -> Payment:
+        """See `ports.Till`."""
+        return await self._payments.query(self.merchant_id, ref)
+
+    async def cancel(self, ref: PaymentRef, *, within_ms: int | None = None) -> Payment:
+        """See `ports.Till`. An order older than `within_ms` is not taken back any more: NotCancellable."""
+        return await self._payments.cancel(self.merchant_id, ref, within_ms)
+
+    async def refund(self, order: RefundOrder) -> Refund:
+        """See `ports.Till`."""
+        return await self._refunds.refund(self.merchant_id, order)
+
+    async def query_refund(self, ref: RefundRef) -> Refund:
+        """See `ports.Till`."""
+        return await self._refunds.query(self.merchant_id, ref)
+
+    async def find(self, ref: PaymentRef) -> Payment:
+        """The payment as it is stored, without asking the channel. Raises PaymentNotFound."""
+        return await self._payments.find(self.merchant_id, ref)
+
+    async def refunds_of(self, payment: Payment) -> Sequence[Refund]:
+        """All refunds of a payment of this merchant, oldest first."""
+        return await self._refunds.refunds_of(self.merchant_id, payment)
+
+    async def identify(self, pay_code: Secret) -> Payer:
+        """Who shows this code; the code is bound to this merchant. Raises InvalidPayCode, NotSupported."""
+        return await self._payments.identify(self.merchant_id, pay_code)
+
+    async def face_ticket(self, wallet: Wallet, device: str, raw: str) -> FaceTicket:
+        """What the wallet's face device needs to start. Raises NotSupported."""
+        return await self._payments.face_ticket(self.merchant_id, wallet, device, raw)
