@@ -85,8 +85,16 @@ def _checked(payment: Payment, answer: Answer) -> PaymentEvent:
     if answer.event is not PaymentEvent.PAID:
         return answer.event
     agrees = answer.amount_fen == payment.amount_fen and answer.currency == payment.currency
-    sane = 0 <= answer.coupon_fen < max(answer.amount_fen, 1)
-    return PaymentEvent.PAID if agrees and sane else PaymentEvent.MISMATCHED
+    return PaymentEvent.PAID if agrees and _coupon_is_sane(answer) else PaymentEvent.MISMATCHED
+
+
+def _coupon_is_sane(answer: Answer) -> bool:
+    return 0 <= answer.coupon_fen < answer.amount_fen
+
+
+def _taken_fen(answer: Answer) -> int:
+    """What a contradictory success took from the payer, as far as its figures can be believed at all."""
+    return max(answer.amount_fen - answer.coupon_fen if _coupon_is_sane(answer) else answer.amount_fen, 0)
 
 
 def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer, now_ms: int) -> Change:
@@ -102,8 +110,8 @@ def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer
         )
         postings += (ledger.sale(after, now_ms),)
     elif event is PaymentEvent.MISMATCHED and not before.parked_fen and not before.paid_fen:
-        after = replace(after, parked_fen=answer.amount_fen - answer.coupon_fen)
-        postings += (ledger.park(after, now_ms),)
+        after = replace(after, parked_fen=_taken_fen(answer))
+        postings += (ledger.park(after, now_ms),) if after.parked_fen else ()
         alarm = "the channel confirms another amount than was asked"
     if after.state is PaymentState.CANCELLED and before.state is not PaymentState.CANCELLED:
         after, back = _given_back(after, now_ms)
@@ -120,7 +128,7 @@ def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer
 def _given_back(payment: Payment, now_ms: int) -> tuple[Payment, tuple[Posting, ...]]:
     """The postings of a cancellation that has succeeded."""
     postings: tuple[Posting, ...] = ()
-    if payment.paid_fen:
+    if payment.paid_fen and not payment.reversed_fen:
         postings += (ledger.reversal(payment, now_ms),)
     if payment.parked_fen:
         postings += (ledger.unpark(payment, now_ms),)
