@@ -24,8 +24,8 @@ MAX_DEPTH = 16
 Json: TypeAlias = "bool | int | str | Number | list[Json] | dict[str, Json] | None"
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-# A string whole (also one that never ends), or one bracket. Possessive, so that each character is looked at once.
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[\[{]|[\]}]', re.DOTALL)
+# A string whole (also one that never ends, so that no quote is tried twice), or one bracket.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]+|\\.?)*"?|[\[{]|[\]}]', re.DOTALL)
 # Escapes that a string may decode into something no text can hold.
 _DOUBTFUL_ESCAPE = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 _UNFIT = re.compile("[\x00\ud800-\udfff]")

@@ -21,8 +21,9 @@ names among them, every value allowed for its name. What the two guards ask diff
   `&name=` hidden in it. Asking for the only reading would refuse every `body` that is followed by an optional field,
   since the two could be one longer `body`. As of all readings of a text exactly one is finest, no two requests that
   are accepted share a signed text. A hidden `&name=` does no harm, and is allowed, where no valid reading splits there:
-  the name sorts before the field that holds it, or a required field between the two would be missing. Names nobody
-  knows are never read, so `&` and `=` around them are plain text, as in the query of a URL.
+  the name sorts before the field that holds it, or a required field between the two would be missing. A name
+  that nobody knows begins no field inside a value, so that `a=1&b=2` may stand in a free text; what is left to a
+  forger is to move such a tail between the free text and a field that is never read.
 
 Both are exact and bounded: what would take too long to decide is refused.
 """
@@ -45,6 +46,7 @@ _MOST_WORK: Final = 500_000
 _MOST_BORDERS: Final = 256
 
 _BORDER = re.compile(r"(?:^|&)([A-Za-z0-9_.]{1,64})=")
+_HIDDEN = re.compile(r"&([A-Za-z0-9_.]{1,64})=")
 
 
 def refuse_concatenated(
@@ -95,6 +97,10 @@ def refuse_separators(
     for name in with_ampersand:
         if name in bound:
             raise BadField(name, "without an ampersand")
+    # A border never reaches over the end of a value, because what follows there is another ampersand.
+    hidden = {match[1] for _, value in pairs for match in _HIDDEN.finditer(value)}
+    if hidden.isdisjoint(known) and hidden.isdisjoint(fields):
+        return
     names = sorted(known.union(name for name, _ in pairs))
     if fold_case:
         names.sort(key=str.lower)
