@@ -1,0 +1,65 @@
+"""What a wallet's numbers and invitations look like: made up, but of the length and the letters that tills expect.
+
+A payer has the same number each time the same code is shown to the same merchant; WeChat's differs from merchant to
+merchant, the other wallets' does not.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+
+from anytill.core.ids import beijing
+from anytill.core.payment import Method, Payment, fingerprint
+from anytill.core.secret import Secret
+from anytill.core.wallet import Wallet
+from anytill.wire.jsontext import encode
+from anytill.wire.signing import joined, md5_upper
+
+_APP_ID = "wx0000anytillbox00"
+_SIGN_KEY = "sandbox"
+
+
+def code_digest(pay_code: Secret) -> str:
+    """What the book keeps of a payer's code."""
+    return fingerprint("payer's code", pay_code.reveal())
+
+
+def trade_no(at_ms: int, serial: int) -> str:
+    """A payment's number at the wallet: 28 digits, never the same for two serials."""
+    return f"4200{beijing(at_ms):%Y%m%d%H%M%S}{serial:010d}"
+
+
+def refund_trade_no(at_ms: int, serial: int) -> str:
+    """A refund's number at the wallet: 28 digits."""
+    return f"5030{beijing(at_ms):%Y%m%d%H%M%S}{serial:010d}"
+
+
+def payer_id(wallet: Wallet, merchant_id: str, seed: str) -> str:
+    """Who stands behind a code (`seed` is its digest), as this wallet writes it."""
+    if wallet is Wallet.WECHAT:
+        digest = hashlib.sha256(fingerprint(merchant_id, seed).encode()).digest()
+        return "o" + base64.urlsafe_b64encode(digest).decode()[:27]
+    number = int(fingerprint(wallet, seed), 16)
+    if wallet is Wallet.ALIPAY:
+        return f"2088{number % 10**12:012d}"
+    if wallet is Wallet.QQ:
+        return f"{number % 16**32:032X}"
+    return f"{number % 10**16:016d}"
+
+
+def invitation(payment: Payment, nonce: str, now_ms: int) -> Mapping[str, str]:
+    """How the payer can pay an order that is not paid at the till: a code to scan, or what a page hands its wallet."""
+    if payment.method is Method.QR:
+        return {"code_url": f"anytill-sandbox://pay/{payment.payment_id}"}
+    token = f"wx{beijing(now_ms):%Y%m%d%H%M%S}{nonce[:20]}"
+    fields = {
+        "appId": _APP_ID,
+        "timeStamp": str(now_ms // 1_000),
+        "nonceStr": nonce,
+        "package": f"prepay_id={token}",
+        "signType": "MD5",
+    }
+    fields["paySign"] = md5_upper(f"{joined(fields, keep_empty=True)}&key={_SIGN_KEY}")
+    return {"pay_info": encode({**fields}).decode(), "token": token}
