@@ -1,0 +1,427 @@
+"""HTTP coming in: the only file that knows uvicorn and ASGI. Everybody else sees `HttpRequest` and `HttpResponse`.
+
+Strategy: a plain ASGI application with a router that is one dictionary lookup; a request is read whole within limits,
+then handed over as a value; the answer is a value. Whatever is refused here is refused before anybody could have acted
+on it: too many at once, no such path, too large, too slow, packed. A handler that raises is our bug: it is told to the
+watch without a word of the request, and answered as the route says.
+
+A client that goes away does not stop its handler: the payment is being made, and the next query must find its end.
+
+Limits follow the usual defaults of this gateway: 64 KiB of body, 10 s for a head, 30 s for a body. Those on heads and
+connections are kept by a thin layer over uvicorn's own protocol, since uvicorn has none with httptools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import ipaddress
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from anytill.ports import Watch
+from anytill.transports.faults import fault_fields
+from anytill.wire.http import HttpRequest, HttpResponse, text
+
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_S: Final = 30
+_GRACE_S: Final = 30
+_LONGEST_LENGTH: Final = 12  # digits of a content-length; what has more is too large whatever the limit
+
+_Scope = Mapping[str, Any]
+_Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+_Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method at one path, which is compared as sent, still percent-encoded.
+
+    `on_error` makes the answer when the handler raised; without it the answer is a plain 500. `max_body_bytes`
+    replaces the application's limit. A route for GET also answers HEAD.
+    """
+
+    method: str
+    path: str
+    ignore_case: bool = False
+    max_body_bytes: int | None = None
+    on_error: Callable[[HttpRequest], HttpResponse] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """How much the application takes."""
+
+    max_body_bytes: int = 64 * 1024
+    body_timeout_s: float = 30.0
+    max_in_flight: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How much a connection may do before it has sent a whole head, and how many connections an address may hold.
+
+    Addresses of this machine hold as many as they like: a reverse proxy speaks for everybody.
+    """
+
+    max_head_bytes: int = 32 * 1024
+    head_timeout_s: float = 10.0
+    max_per_address: int = 500
+
+
+class _Refused(Exception):
+    """The request is not handed to its handler; `answer` says why."""
+
+    def __init__(self, answer: HttpResponse) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class _Gone(Exception):
+    """The client went away before its request was complete."""
+
+
+class Application:
+    """A raw ASGI application: router, limits, and the one wrapper around every handler."""
+
+    def __init__(
+        self,
+        routes: Iterable[tuple[Route, Handler]],
+        *,
+        watch: Watch,
+        limits: RequestLimits | None = None,
+    ) -> None:
+        """Raises ValueError when two routes claim the same method and path."""
+        self._watch = watch
+        self._limits = limits or RequestLimits()
+        self._exact: dict[tuple[str, str], tuple[Route, Handler]] = {}
+        self._any_case: dict[tuple[str, str], tuple[Route, Handler]] = {}
+        self._in_flight = 0
+        for route, handler in routes:
+            table, path = (self._any_case, route.path.lower()) if route.ignore_case else (self._exact, route.path)
+            if (route.method, path) in table:
+                raise ValueError(f"two routes for {route.method} {route.path}")
+            table[route.method, path] = (route, handler)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being read or handled now."""
+        return self._in_flight
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        """The ASGI entry point."""
+        assert scope["type"] == "http", "started without lifespan and websockets"
+        if self._in_flight >= self._limits.max_in_flight:
+            self._watch.note("http busy")
+            await _answer(send, text("busy\n", status=503), close=True)
+            return
+        self._in_flight += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
+    async def _serve(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        try:
+            route, handler = self._find(scope["method"], _raw_path(scope))
+            request = await self._read(scope, receive, route)
+        except _Refused as refused:
+            self._watch.note("http refused", status=refused.answer.status)
+            # What is left of the body would otherwise be read for nothing.
+            await _answer(send, refused.answer, close=True)
+        except _Gone:
+            self._watch.note("http client gone")
+        else:
+            await _answer(send, await self._handle(route, handler, request))
+
+    def _find(self, method: str, path: str) -> tuple[Route, Handler]:
+        found = self._at(method, path)
+        if found is None and method == "HEAD":
+            found = self._at("GET", path)
+        if found is not None:
+            return found
+        allowed = self._methods_at(path)
+        if not allowed:
+            raise _Refused(text("not found\n", status=404))
+        allow = (("allow", ", ".join(allowed)),)
+        if method == "OPTIONS":
+            raise _Refused(HttpResponse(204, b"", "", allow))
+        raise _Refused(HttpResponse(405, b"method not allowed\n", "text/plain; charset=utf-8", allow))
+
+    def _at(self, method: str, path: str) -> tuple[Route, Handler] | None:
+        return self._exact.get((method, path)) or self._any_case.get((method, path.lower()))
+
+    def _methods_at(self, path: str) -> list[str]:
+        methods = {method for method, known in self._exact if known == path}
+        methods |= {method for method, known in self._any_case if known == path.lower()}
+        if methods:
+            methods.add("OPTIONS")
+        if "GET" in methods:
+            methods.add("HEAD")
+        return sorted(methods)
+
+    async def _read(self, scope: _Scope, receive: _Receive, route: Route) -> HttpRequest:
+        headers = _headers(scope["headers"])
+        try:
+            query = scope["query_string"].decode()
+        except UnicodeDecodeError:
+            raise _Refused(text("the query is not UTF-8\n", status=400)) from None
+        body = b""
+        if "content-length" in headers or "transfer-encoding" in headers:
+            limit = self._limits.max_body_bytes if route.max_body_bytes is None else route.max_body_bytes
+            _check_announced(headers, limit)
+            try:
+                async with asyncio.timeout(self._limits.body_timeout_s):
+                    body = await _read_body(receive, limit)
+            except TimeoutError:
+                raise _Refused(text("the body took too long\n", status=408)) from None
+        peer = scope["client"]
+        return HttpRequest(scope["method"], _raw_path(scope), query, headers, body, peer[0] if peer else "")
+
+    async def _handle(self, route: Route, handler: Handler, request: HttpRequest) -> HttpResponse:
+        try:
+            return await handler(request)
+        except Exception as fault:  # noqa: BLE001 - the one wrapper: our bug, told to a person and answered
+            self._watch.alarm("bug", route=f"{route.method} {route.path}", **fault_fields(fault))
+        if route.on_error is not None:
+            try:
+                return route.on_error(request)
+            except Exception as fault:  # noqa: BLE001 - and so is a bug in the answer to a bug
+                self._watch.alarm("bug", route=f"{route.method} {route.path}", **fault_fields(fault))
+        return text("internal error\n", status=500)
+
+
+async def serve(
+    app: Application,
+    host: str,
+    port: int,
+    *,
+    started: Callable[[int], Awaitable[None] | None],
+    stop: asyncio.Event,
+    limits: ConnectionLimits | None = None,
+    grace_s: int = _GRACE_S,
+) -> None:
+    """Serve until `stop` is set; then accept nothing more and return when the requests in flight are answered.
+
+    `started` hears the real port once connections are accepted; port 0 takes a free one. After `grace_s` handlers that
+    still run are cancelled, which must be as safe as a crash. Signals are the caller's. Raises OSError when the
+    address cannot be had.
+    """
+    listener = _listen(host, port)
+    guard = _Guard(limits or ConnectionLimits())
+    config = uvicorn.Config(
+        app,
+        # The class takes one argument more than uvicorn gives.
+        http=cast("type[asyncio.Protocol]", functools.partial(_GuardedProtocol, guard)),
+        loop="none", ws="none", lifespan="off", interface="asgi3",
+        log_config=None, log_level="critical", access_log=False, server_header=False, proxy_headers=False,
+        backlog=_BACKLOG, timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=grace_s,
+    )  # fmt: skip
+    server = _Server(config)
+    watcher = asyncio.ensure_future(_stop_with(stop, server))
+    try:
+        await server.serve_on(listener, started)
+    finally:
+        watcher.cancel()
+        listener.close()
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's loop where there is one, for `asyncio.Runner(loop_factory=...)`."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals alone and tells when it accepts."""
+
+    _announce: Callable[[], Awaitable[None]]
+
+    async def serve_on(self, listener: socket.socket, started: Callable[[int], Awaitable[None] | None]) -> None:
+        async def announce() -> None:
+            told = started(listener.getsockname()[1])
+            if inspect.isawaitable(told):
+                await told
+
+        self._announce = announce
+        try:
+            await self.serve(sockets=[listener])
+        finally:
+            for each in getattr(self, "servers", ()):
+                each.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _stop_with(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+class _Guard:
+    """What all connections of one listener share: the limits and how many connections each address holds."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._held: Counter[str] = Counter()
+
+    def admit(self, address: str) -> bool:
+        """Count a connection of `address`; False when it holds too many."""
+        self._held[address] += 1
+        return self._held[address] <= self.limits.max_per_address or _is_this_machine(address)
+
+    def release(self, address: str) -> None:
+        """A connection ended, admitted or not."""
+        self._held[address] -= 1
+        if self._held[address] <= 0:
+            del self._held[address]
+
+
+class _GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 connection with a limit and a deadline on the head of each request.
+
+    The deadline is armed only when bytes have arrived and the head is still open, so that the usual request, whose
+    head comes in one piece, pays nothing for it.
+    """
+
+    def __init__(self, guard: _Guard, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._guard = guard
+        self._head_open = True  # a connection that never says a word is as slow as one that says it slowly
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self._guard.admit(self._address):
+            self._arm()
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._guard.release(self._address)
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_open = self._head_open
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if was_open and self._head_open:  # else these bytes may have been the end of a body
+            self._head_bytes += len(data)
+            if self._head_bytes > self._guard.limits.max_head_bytes:
+                self.transport.abort()
+                return
+        if self._head_timer is None and (self._head_open or self._idle_without_timer):
+            self._arm()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_open = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._head_open = False
+        self._disarm()
+        super().on_headers_complete()
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    @property
+    def _idle_without_timer(self) -> bool:
+        # Line ends between two requests stop uvicorn's keep-alive timer and begin no request.
+        return self.timeout_keep_alive_task is None and self.cycle.response_complete
+
+    def _arm(self) -> None:
+        self._head_timer = self.loop.call_later(self._guard.limits.head_timeout_s, self.transport.abort)
+
+    def _disarm(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _is_this_machine(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _raw_path(scope: _Scope) -> str:
+    return cast("bytes", scope["raw_path"]).decode("ascii")
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+    headers = dict(pairs)
+    if len(headers) != len(pairs):
+        # One list, as RFC 9110 5.3 has it. Where only one value makes sense, two make none, as they should.
+        headers = {}
+        for name, value in pairs:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _check_announced(headers: Mapping[str, str], limit: int) -> None:
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise _Refused(text("packed bodies are not accepted\n", status=415))
+    length = headers.get("content-length", "0")
+    if len(length) > _LONGEST_LENGTH or (length.isdecimal() and int(length) > limit):
+        raise _Refused(text("the body is too large\n", status=413))
+
+
+async def _read_body(receive: _Receive, limit: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False) and len(message["body"]) <= limit:
+        return cast("bytes", message["body"])
+    body = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _Refused(text("the body is too large\n", status=413))
+        if not message.get("more_body", False):
+            return bytes(body)
+        message = await receive()
+
+
+async def _answer(send: _Send, answer: HttpResponse, *, close: bool = False) -> None:
+    headers = [(b"content-length", b"%d" % len(answer.body))] if answer.status not in {204, 304} else []
+    if answer.content_type:
+        headers.append((b"content-type", answer.content_type.encode("latin-1")))
+    headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
