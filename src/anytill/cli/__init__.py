@@ -1,0 +1,37 @@
+"""The command line: where people start.
+
+Commands that run a gateway are in `running`, commands that ask one are in `asking`, commands over a store are in
+`keeping`. Heavy imports wait until a command needs them, so that `anytill --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from anytill import __version__
+from anytill.cli import asking, keeping, running
+
+app = typer.Typer(
+    help="anytill: any till, any wallet, one core. A self-hosted aggregated-payment gateway (聚合支付网关).",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals may hold secrets
+)
+for module in (running, asking, keeping):
+    for command in module.COMMANDS:
+        app.command()(command)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """The console script's entry point."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
