@@ -1,0 +1,434 @@
+"""The law of every dialect: a client wired to its own server behaves as the gateway's own till.
+
+Each story is played twice in one world, under two order numbers: once through the dialect's client, once through the
+gateway's till. After each step both must show the same. What a vendor's protocol lacks must be refused as NotSupported
+by the client, and is then left out of the story. Nothing here knows any dialect's format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anytill.core.errors import (
+    NoticeAddressRefused,
+    NotRefundable,
+    NotSupported,
+    OrderConflict,
+    PaymentNotFound,
+    Refusal,
+    RefundConflict,
+    RefundExceedsPaid,
+    RefundNotFound,
+    UnknownCredential,
+    refusal_classes,
+)
+from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.payment import (
+    Method,
+    Payment,
+    PaymentRef,
+    PayOrder,
+    Refund,
+    RefundOrder,
+    RefundRef,
+    Verdict,
+)
+from anytill.core.secret import Secret
+from anytill.core.wallet import Wallet
+from anytill.dialects import Dialect, load_dialects
+from anytill.ports import Till
+from anytill.wire.errors import WireError
+from anytill.wire.http import FORM, HttpRequest, HttpResponse
+from tests.world import NOTICE_URL, World
+
+pytestmark = pytest.mark.anyio
+
+DIALECTS = sorted(load_dialects())
+OPERATIONS = {"pay", "query", "cancel", "refund", "query_refund"}
+ENDINGS = [f"{n:02d}" for n in range(1, 11)] + ["00", "55"]
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    return load_dialects()[request.param]
+
+
+@dataclass
+class Pair:
+    """The same till twice: over the wire and without."""
+
+    world: World
+    dialect: Dialect
+    wired: Till
+    direct: Till
+
+    def can(self, operation: str) -> bool:
+        return operation in self.dialect.operations
+
+    async def both(self, call: Callable[[Till, str], Awaitable[Payment | Refund]]) -> tuple[str, str]:
+        """What each side shows, or the name of its refusal; the suffix keeps the numbers of the two apart."""
+        return await _shown(call(self.wired, "W")), await _shown(call(self.direct, "D"))
+
+
+async def _shown(result: Awaitable[Payment | Refund]) -> str:
+    try:
+        told = await result
+    except Refusal as refusal:
+        return type(refusal).__name__
+    if isinstance(told, Refund):
+        final = told.state in (RefundState.DONE, RefundState.FAILED, RefundState.RETURNED_TO_CASH)
+        # A vendor may have no word for "came back to cash", but it must not be told as done.
+        outcome = {RefundState.DONE: "done"}.get(told.state, "not done") if final else "open"
+        return f"refund {outcome} {told.amount_fen}"
+    return f"payment {told.verdict} {told.amount_fen}"
+
+
+async def pair_of(world: World, dialect: Dialect) -> Pair:
+    return Pair(world, dialect, world.client(dialect.name), await world.till(dialect.name))
+
+
+def renamed(order: PayOrder, side: str) -> PayOrder:
+    """The order under a number and with a payer's code of its own for each side."""
+    assert order.pay_code is not None
+    code = order.pay_code.reveal()
+    mark = {"W": "1", "D": "2"}[side]
+    return replace(order, order_no=f"{order.order_no}{side}", pay_code=Secret(code[:4] + mark + code[5:]))
+
+
+def ref_of(payment: Payment) -> PaymentRef:
+    return payment.ref
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_payment_looks_the_same_at_every_moment(world: World, dialect: Dialect, ending: str) -> None:
+    pair = await pair_of(world, dialect)
+    order = world.order(ending)
+    refs: dict[str, PaymentRef] = {}
+
+    async def pay(till: Till, side: str) -> Payment:
+        # The number is noted before: a payment that ended in a refusal-like answer is asked about all the same.
+        payment = await till.pay(renamed(order, side))
+        refs[side] = ref_of(payment)
+        return payment
+
+    wired, direct = await pair.both(pay)
+    assert wired == direct
+    for seconds in (0, 2, 10, 20, 60, 120):
+        await world.pass_s(seconds)
+        if pair.can("query") and len(refs) == 2 and refs["W"].payment_id:
+            wired, direct = await pair.both(lambda till, side: till.query(refs[side]))
+            assert wired == direct, f"after {seconds} s"
+    expected = Verdict.PAID if ending in {"01", "06", "09", "10", "00", "55"} else Verdict.NOT_PAID
+    for side in ("W", "D"):
+        assert (await world.stored(f"{order.order_no}{side}")).verdict is expected
+    await world.check_books(f"{order.order_no}W", f"{order.order_no}D")
+
+
+async def test_the_same_order_again_is_the_same_payment(world: World, dialect: Dialect) -> None:
+    pair = await pair_of(world, dialect)
+    order = world.order()
+    for _ in range(3):
+        wired, direct = await pair.both(lambda till, side: till.pay(renamed(order, side)))
+        assert wired == direct == "payment PAID 100"
+    rows = await world.wallet.statement(merchant_order=f"{order.order_no}W")
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({"amount_fen": 101}, OrderConflict),
+        ({"subject": "other"}, OrderConflict),
+        ({"pay_code": Secret("130000000000009900")}, OrderConflict),
+    ],
+)
+async def test_other_contents_under_a_number_are_refused(
+    world: World, dialect: Dialect, change: dict[str, object], refusal: type[Refusal]
+) -> None:
+    order = world.order()
+    for till in (world.client(dialect.name), await world.till(dialect.name)):
+        first = replace(order, order_no=world.order().order_no, pay_code=world.order().pay_code)
+        await till.pay(first)
+        before = await world.stored(first.order_no)
+        with pytest.raises(refusal):
+            await till.pay(replace(first, **change))  # type: ignore[arg-type]
+        assert await world.stored(first.order_no) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pay_code": Secret("160000000000000000")},  # no wallet's
+        {"notice_url": "http://10.0.0.1/notify"},
+        {"notice_url": "http://localhost:99999/"},
+    ],
+)
+async def test_what_the_gateway_refuses_the_dialect_refuses(
+    world: World, dialect: Dialect, change: dict[str, object]
+) -> None:
+    if "notice_url" in change and Method.QR not in dialect.methods and NoticeAddressRefused not in dialect.refusals:
+        pytest.fail("the table is incomplete")
+    order = world.order(**change)
+    try:
+        told = await world.client(dialect.name).pay(order)
+    except Refusal:
+        with pytest.raises(Refusal):
+            await (await world.till(dialect.name)).pay(order)
+        return
+    # A vendor without a notice address on this call sends none, so there is nothing to refuse.
+    assert "notice_url" in change
+    assert told.verdict is Verdict.PAID
+    assert (await world.stored(order.order_no)).notice_url == ""
+
+
+async def test_a_used_code_pays_no_second_order(world: World, dialect: Dialect) -> None:
+    pair = await pair_of(world, dialect)
+    order = world.order()
+
+    async def twice(till: Till, side: str) -> Payment:
+        first = renamed(order, side)
+        await till.pay(first)
+        return await till.pay(replace(first, order_no=f"{first.order_no}2"))
+
+    wired, direct = await pair.both(twice)
+    assert wired == direct == "PayCodeInUse"
+
+
+async def test_unknown_numbers(world: World, dialect: Dialect) -> None:
+    client = world.client(dialect.name)
+    if "query" in dialect.operations:
+        with pytest.raises(PaymentNotFound):
+            await client.query(PaymentRef("NOSUCH01", "12611181234560000000"))
+    if "cancel" in dialect.operations:
+        with pytest.raises(PaymentNotFound):
+            await client.cancel(PaymentRef("NOSUCH01", "12611181234560000000"))
+    if "query_refund" in dialect.operations:
+        with pytest.raises(RefundNotFound):
+            await client.query_refund(RefundRef("NOSUCH01", "12611181234560000000"))
+
+
+async def test_a_wrong_secret_is_an_unknown_credential(world: World, dialect: Dialect) -> None:
+    access = dialect.sandbox
+    settings = dict(dialect.sandbox_settings("http://127.0.0.1:8000"))
+    (secret_name,) = [name for name, value in settings.items() if value == access.secret]
+    client = world.client(dialect.name, **{secret_name: access.secret[::-1]})
+    order = world.order()
+    with pytest.raises(UnknownCredential):
+        await client.pay(order)
+    assert await world.wallet.statement(merchant_order=order.order_no) == []
+
+
+async def test_what_the_vendor_lacks_is_not_supported(world: World, dialect: Dialect) -> None:
+    client = world.client(dialect.name)
+    order = world.order()
+    payment = await client.pay(order)
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "query": lambda: client.query(payment.ref),
+        "cancel": lambda: client.cancel(payment.ref),
+        "refund": lambda: client.refund(RefundOrder(payment.ref, "R1000", 10)),
+        "query_refund": lambda: client.query_refund(RefundRef("R1000")),
+    }
+    for name in OPERATIONS - dialect.operations:
+        with pytest.raises(NotSupported):
+            await calls[name]()
+    for method in set(Method) - dialect.methods:
+        with pytest.raises(NotSupported):
+            await client.pay(world.order(method=method, wallet=Wallet.WECHAT))
+
+
+REFUNDS = [10, 91, 92, 93, 94]
+
+
+@pytest.mark.parametrize("amount_fen", REFUNDS)
+async def test_a_refund_looks_the_same_at_every_moment(world: World, dialect: Dialect, amount_fen: int) -> None:
+    if "refund" not in dialect.operations:
+        pytest.skip("the vendor has no refund: test_what_the_vendor_lacks_is_not_supported")
+    pair = await pair_of(world, dialect)
+    order = world.order(amount_fen=500)
+
+    async def refund(till: Till, side: str) -> Refund:
+        payment = await till.pay(renamed(order, side))
+        return await till.refund(RefundOrder(payment.ref, f"R{order.order_no}{side}", amount_fen))
+
+    wired, direct = await pair.both(refund)
+    assert wired == direct
+    for seconds in (0, 2, 10, 60):
+        await world.pass_s(seconds)
+        wired, direct = await pair.both(lambda till, side: till.query_refund(RefundRef(f"R{order.order_no}{side}")))
+        assert wired == direct
+    await world.check_books(f"{order.order_no}W", f"{order.order_no}D")
+
+
+async def test_refund_rules(world: World, dialect: Dialect) -> None:
+    if "refund" not in dialect.operations:
+        pytest.skip("the vendor has no refund: test_what_the_vendor_lacks_is_not_supported")
+    pair = await pair_of(world, dialect)
+    order, waiting = world.order(amount_fen=500), world.order("03", amount_fen=500)
+    refs: dict[str, PaymentRef] = {}
+
+    async def pay(till: Till, side: str) -> Payment:
+        payment = await till.pay(renamed(order, side))
+        refs[side] = payment.ref
+        return payment
+
+    def refund(number: str, fen: int) -> Callable[[Till, str], Awaitable[Refund]]:
+        return lambda till, side: till.refund(RefundOrder(refs[side], f"{number}{side}", fen))
+
+    await pair.both(pay)
+    steps: list[tuple[Callable[[Till, str], Awaitable[Refund]], str]] = [
+        (refund("R1000", 300), "refund done 300"),
+        (refund("R1000", 300), "refund done 300"),
+        (refund("R1000", 200), RefundConflict.__name__),
+        (refund("R2000", 201), RefundExceedsPaid.__name__),
+        (refund("R3000", 200), "refund done 200"),
+        (refund("R4000", 1), RefundExceedsPaid.__name__),
+    ]
+    for step, expected in steps:
+        assert await pair.both(step) == (expected, expected)
+
+    async def refund_waiting(till: Till, side: str) -> Refund:
+        payment = await till.pay(renamed(waiting, side))
+        return await till.refund(RefundOrder(payment.ref, f"R9000{side}", 1))
+
+    assert await pair.both(refund_waiting) == (NotRefundable.__name__, NotRefundable.__name__)
+    await world.check_books(f"{order.order_no}W", f"{waiting.order_no}D")
+
+
+@pytest.mark.parametrize("ending", ["00", "03", "04"])
+async def test_cancel(world: World, dialect: Dialect, ending: str) -> None:
+    if "cancel" not in dialect.operations:
+        pytest.skip("the vendor has no cancel: test_what_the_vendor_lacks_is_not_supported")
+    pair = await pair_of(world, dialect)
+    order = world.order(ending)
+
+    async def pay(till: Till, side: str) -> Payment:
+        return await till.pay(renamed(order, side))
+
+    async def cancel(till: Till, side: str) -> Payment:
+        return await till.cancel(PaymentRef(f"{order.order_no}{side}"))
+
+    wired, direct = await pair.both(pay)
+    assert wired == direct
+    for _ in range(2):
+        for side, till in (("W", pair.wired), ("D", pair.direct)):
+            assert (await cancel(till, side)).verdict is Verdict.NOT_PAID
+    for side in ("W", "D"):
+        expected = PaymentState.FAILED if ending == "04" else PaymentState.CANCELLED
+        assert (await world.stored(f"{order.order_no}{side}")).state is expected
+    await world.check_books(f"{order.order_no}W", f"{order.order_no}D")
+
+
+@pytest.mark.parametrize("method", [Method.QR, Method.JSAPI, Method.APP, Method.H5])
+@pytest.mark.parametrize("wallet", [Wallet.WECHAT, Wallet.ALIPAY])
+async def test_orders_that_wait_for_the_payer(world: World, dialect: Dialect, method: Method, wallet: Wallet) -> None:
+    if method not in dialect.methods:
+        pytest.skip("the vendor has no such orders: test_what_the_vendor_lacks_is_not_supported")
+    client = world.client(dialect.name)
+    paid, left = (
+        world.order(method=method, wallet=wallet, pay_code=None, payer_id="payer-1", details=dict(DETAILS))
+        for _ in range(2)
+    )
+    for order in (paid, left):
+        told = await client.pay(order)
+        assert told.verdict is Verdict.OPEN
+        assert told.invitation
+    await world.wallet.payer_pays(merchant_order=paid.order_no)
+    await world.pass_s(2)
+    assert (await client.query(PaymentRef(paid.order_no))).verdict is Verdict.PAID
+    await world.pass_s(3600)
+    assert (await client.query(PaymentRef(left.order_no))).verdict is Verdict.NOT_PAID
+    if dialect.form is not None:
+        (posted,) = world.receiver.posted
+        heard, answer = client.hear(notice_request(posted.body, posted.content_type))
+        assert (heard.order_no, heard.verdict, heard.amount_fen) == (paid.order_no, Verdict.PAID, 100)
+        assert dialect.form.acknowledged(answer)
+
+
+#: What some vendors demand of such orders beside the order itself; a dialect that needs none ignores them.
+DETAILS = {"sub_appid": "wx4da448cd29920000", "product_id": "P1"}
+
+
+def notice_request(body: bytes, content_type: str) -> HttpRequest:
+    return HttpRequest("POST", "/notify", "", {"content-type": content_type}, body, "127.0.0.1")
+
+
+async def test_a_notice_is_heard_only_if_it_is_authentic(world: World, dialect: Dialect) -> None:
+    if dialect.form is None:
+        pytest.skip("the vendor has no notices")
+    client = world.client(dialect.name)
+    method = Method.QR if Method.QR in dialect.methods else Method.BARCODE
+    order = world.order()
+    if method is Method.QR:
+        order = replace(order, method=method, wallet=Wallet.WECHAT, pay_code=None, details=dict(DETAILS))
+    await client.pay(order)
+    if method is Method.QR:
+        await world.wallet.payer_pays(merchant_order=order.order_no)
+    await world.pass_s(10)
+    (posted,) = world.receiver.posted
+    assert posted.url == NOTICE_URL
+    heard, _ = client.hear(notice_request(posted.body, posted.content_type))
+    assert (heard.order_no, heard.verdict) == (order.order_no, Verdict.PAID)
+    for place in range(0, len(posted.body), 7):
+        flipped = bytearray(posted.body)
+        flipped[place] ^= 1
+        try:
+            again, _ = client.hear(notice_request(bytes(flipped), posted.content_type))
+        except WireError:
+            continue
+        assert again == heard, "a changed notice was believed"
+
+
+async def test_a_notice_follows_the_published_schedule_and_stops_when_heard(world: World, dialect: Dialect) -> None:
+    if dialect.form is None:
+        pytest.skip("the vendor has no notices")
+    client = world.client(dialect.name)
+    order = world.order()
+    if Method.QR in dialect.methods:
+        order = replace(order, method=Method.QR, wallet=Wallet.WECHAT, pay_code=None, details=dict(DETAILS))
+    await client.pay(order)
+    if order.method is Method.QR:
+        await world.wallet.payer_pays(merchant_order=order.order_no)
+        await world.pass_s(2)
+        await client.query(PaymentRef(order.order_no))
+    paid_at_ms = world.clock.now_ms()
+    world.receiver.answer = lambda nth: HttpResponse(200, b"success", "text/plain") if nth > 5 else None
+    await world.pass_s(sum(dialect.form.delays_ms[:3]) // 1_000 + 1)
+    await world.restart()
+    await world.pass_s(24 * 3600)
+    waits = dialect.form.delays_ms[:6]
+    expected = [paid_at_ms + sum(waits[: n + 1]) for n in range(6)]
+    assert [posted.at_ms for posted in world.receiver.posted] == expected
+
+
+def test_every_refusal_has_its_words(dialect: Dialect) -> None:
+    assert set(dialect.refusals) == refusal_classes()
+    assert dialect.operations <= OPERATIONS
+    assert dialect.name
+    assert dialect.title
+
+
+async def test_our_fault_is_told_in_the_vendors_words(dialect: Dialect) -> None:
+    request = HttpRequest("POST", dialect.routes[0].path, "", {}, b"", "127.0.0.1")
+    assert dialect.system_error(request).body
+
+
+async def test_garbage_is_answered_and_changes_nothing(world: World, dialect: Dialect) -> None:
+    bodies: list[bytes] = []
+
+    @given(st.binary(max_size=300))
+    def collect(body: bytes) -> None:
+        bodies.append(body)
+
+    collect()
+    for body in bodies:
+        for route in dialect.routes:
+            request = HttpRequest("POST", route.path, "", {"content-type": FORM}, body, "127.0.0.1")
+            response = await dialect.handle(request, world.gateway)
+            assert response.status < 500
+            assert response.body
+    assert not world.watch.notes
