@@ -235,7 +235,8 @@ class Journal(Protocol):
         """What was written before, oldest first; an unfinished last line is left out."""
 
     async def append(self, line: bytes) -> None:
-        """Write a line (without its end); returns when it is durable."""
+        """Write a line (without its end); returns when it is durable. Lines stand in the order of the calls. Raises
+        OSError when it cannot be written; whether it was is then unknown, as it is when the caller is cancelled."""
 
 
 class Watch(Protocol):

@@ -1,5 +1,6 @@
 """Whom we ask for money. Each folder here is one kind of channel and says so in its `CHANNEL`; a new one touches
-nothing else, because kinds are found by looking.
+nothing else, because kinds are found by looking. A folder without one (`upstream`) is no kind of its own: what it
+wraps is made elsewhere.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def load_channels() -> Mapping[str, ChannelKind]:
     """Every kind of channel there is, by name."""
     kinds: dict[str, ChannelKind] = {}
     for folder in sorted(module.name for module in iter_modules(__path__) if module.ispkg):
-        kind = import_module(f"{__name__}.{folder}").CHANNEL
+        kind = getattr(import_module(f"{__name__}.{folder}"), "CHANNEL", None)
+        if kind is None:
+            continue
         if not isinstance(kind, ChannelKind) or kind.name != folder:
             raise ValueError(f"channels/{folder} must have a CHANNEL of its own name")
         kinds[folder] = kind

@@ -94,7 +94,7 @@ class SandboxChannel:
         await self._diary.kept()
         return payer
 
-    async def face_ticket(self, merchant_id: str, device: str, raw: str) -> FaceTicket:  # noqa: ARG002 (the port's)
+    async def face_ticket(self, merchant_id: str, device: str, raw: str) -> FaceTicket:
         """A ticket that starts a face device. Any device and any raw data will do."""
         # It ends in letters, so that a payment with it is paid and meets no story by chance.
         return FaceTicket(f"{self._chance.token(_NONCE_LENGTH)}face", _FACE_TICKET_S)

@@ -34,11 +34,10 @@ def replay(lines: Iterable[bytes]) -> tuple[Book, int]:
     last = 0
     for place, line in enumerate(lines, 1):
         try:
-            for numbered in orjson.loads(line):
-                if numbered.pop("n") == last + 1:
-                    ((name, members),) = numbered.items()
-                    book.apply(read_entry(name, members))
-                    last += 1
+            for number, entry in _decode(line):
+                if number == last + 1:
+                    book.apply(entry)
+                    last = number
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise DamagedBook(f"line {place} of the sandbox's journal cannot be read") from fault
     return book, last
@@ -87,3 +86,16 @@ class Diary:
 
 def _encode(number: int, entry: Entry) -> bytes:
     return orjson.dumps({"n": number, entry_name(entry): entry})
+
+
+def _decode(line: bytes) -> list[tuple[int, Entry]]:
+    """A line's entries with their numbers. Raises ValueError, KeyError, TypeError or AttributeError for what is none."""
+    items = orjson.loads(line)
+    if not isinstance(items, list):
+        raise TypeError("a line is an array")
+    entries = []
+    for item in items:
+        number = item.pop("n")
+        ((name, members),) = item.items()
+        entries.append((number, read_entry(name, members)))
+    return entries
