@@ -1,0 +1,37 @@
+"""Rows: the store on a SQLite file or on PostgreSQL.
+
+store       ports.Store, once: each call becomes a write or a query of named statements
+writes      a write as a value, and what an engine must do with it
+sqlite      the engines
+postgres
+rows        columns <-> records
+queries     the named statements of queries.sql
+schema      migrations
+vault       secrets at rest
+"""
+
+from __future__ import annotations
+
+from anytill.ports import Watch
+from anytill.storage.postgres import PostgresEngine
+from anytill.storage.sqlite import SqliteEngine
+from anytill.storage.store import SqlStore
+from anytill.storage.vault import Vault
+
+__all__ = ["SqlStore", "Vault", "open_store"]
+
+_SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
+
+
+async def open_store(url: str, *, vault: Vault, group_commit: bool = True, watch: Watch | None = None) -> SqlStore:
+    """Open a store and bring its tables up to date.
+
+    `url` is `sqlite:///` and a path (`sqlite:///shop.db` here, `sqlite:////var/lib/shop.db` there) or a
+    `postgresql://` address. Raises ValueError for any other, sqlite.InUse, schema.WrongSchema, ports.StoreUnavailable.
+    """
+    if url.startswith(_SQLITE):
+        return SqlStore(SqliteEngine(url.removeprefix(_SQLITE), group_commit=group_commit), vault)
+    if url.startswith(_POSTGRES):
+        return SqlStore(await PostgresEngine.open(url, group_commit=group_commit, watch=watch), vault)
+    raise ValueError("a store is sqlite:///path or postgresql://user@host/database")

@@ -1,0 +1,145 @@
+-- The tables as they were in the beginning. Portable to SQLite and PostgreSQL; what only one of them can say stands in
+-- the file of the same name with .sqlite or .postgres.
+--
+-- Rules that hold for every table of money: merchant_id is the first column of every key, so that the tables can be
+-- spread over machines by it; ids are texts made by the process; money is an integer number of fen; times are
+-- milliseconds since 1970. A column is a fact that a query or a rule needs; everything else about a row is in its
+-- JSON text `about`, which the database never reads.
+--
+-- due_at_ms and version make every row its own due work: to claim a row is to raise its version and put its due time
+-- behind a lease, in one guarded update. A worker that slept through its lease holds an old version and writes nothing.
+
+CREATE TABLE merchant (
+    merchant_id TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('WAITING', 'ON', 'OFF')),
+    about TEXT NOT NULL
+);
+
+-- Who may speak for which merchants. Secrets are sealed by the vault and stand here as base64.
+CREATE TABLE credential (
+    dialect TEXT NOT NULL,
+    login TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    previous TEXT,
+    active INTEGER NOT NULL CHECK (active IN (0, 1)),
+    options TEXT NOT NULL,
+    PRIMARY KEY (dialect, login)
+);
+
+CREATE TABLE mandate (
+    dialect TEXT NOT NULL,
+    login TEXT NOT NULL,
+    number TEXT NOT NULL,
+    merchant_id TEXT NOT NULL,
+    PRIMARY KEY (dialect, login, number),
+    FOREIGN KEY (dialect, login) REFERENCES credential (dialect, login)
+);
+
+CREATE TABLE payment (
+    merchant_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    order_no TEXT NOT NULL,
+    state TEXT NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    paid_fen BIGINT NOT NULL DEFAULT 0,
+    coupon_fen BIGINT NOT NULL DEFAULT 0,
+    reserved_fen BIGINT NOT NULL DEFAULT 0,
+    refunded_fen BIGINT NOT NULL DEFAULT 0,
+    returned_fen BIGINT NOT NULL DEFAULT 0,
+    reversed_fen BIGINT NOT NULL DEFAULT 0,
+    parked_fen BIGINT NOT NULL DEFAULT 0,
+    code_digest TEXT,
+    created_at_ms BIGINT NOT NULL,
+    due_at_ms BIGINT,
+    version BIGINT NOT NULL DEFAULT 0,
+    about TEXT NOT NULL,
+    PRIMARY KEY (merchant_id, payment_id),
+    CONSTRAINT payment_order_once UNIQUE (merchant_id, order_no),
+    CONSTRAINT payment_state CHECK (state IN (
+        'SUBMITTED', 'WAITING', 'UNKNOWN', 'PAID', 'FAILED', 'CLOSED', 'CANCELLING', 'REVERSING', 'CANCELLED', 'PARKED'
+    )),
+    CONSTRAINT payment_amount CHECK (amount_fen > 0),
+    CONSTRAINT payment_paid_is_amount CHECK (
+        (paid_fen = 0 AND coupon_fen = 0) OR (paid_fen > 0 AND coupon_fen >= 0 AND paid_fen + coupon_fen = amount_fen)
+    ),
+    CONSTRAINT payment_paid_by_state CHECK (
+        (state = 'PAID' AND paid_fen > 0)
+        OR (state IN ('REVERSING', 'CANCELLED', 'PARKED'))
+        OR (state <> 'PAID' AND paid_fen = 0)
+    ),
+    CONSTRAINT payment_refunds_in_paid CHECK (
+        refunded_fen >= 0 AND returned_fen >= 0
+        AND refunded_fen + returned_fen <= reserved_fen AND reserved_fen <= paid_fen
+    ),
+    CONSTRAINT payment_refunds_if_paid CHECK (reserved_fen = 0 OR state = 'PAID'),
+    CONSTRAINT payment_reversed CHECK (reversed_fen IN (0, paid_fen)),
+    CONSTRAINT payment_cancelled CHECK (state <> 'CANCELLED' OR (reversed_fen = paid_fen AND parked_fen = 0)),
+    CONSTRAINT payment_parked CHECK (parked_fen >= 0)
+);
+
+-- A payer's code starts one payment; it is let go when that payment ends unpaid, or some time after it was paid.
+CREATE UNIQUE INDEX payment_code_once ON payment (merchant_id, code_digest) WHERE code_digest IS NOT NULL;
+CREATE INDEX payment_due ON payment (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+CREATE TABLE refund (
+    merchant_id TEXT NOT NULL,
+    refund_id TEXT NOT NULL,
+    refund_no TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    refunded_fen BIGINT NOT NULL DEFAULT 0,
+    created_at_ms BIGINT NOT NULL,
+    due_at_ms BIGINT,
+    version BIGINT NOT NULL DEFAULT 0,
+    about TEXT NOT NULL,
+    PRIMARY KEY (merchant_id, refund_id),
+    CONSTRAINT refund_once UNIQUE (merchant_id, refund_no),
+    CONSTRAINT refund_of_payment FOREIGN KEY (merchant_id, payment_id) REFERENCES payment (merchant_id, payment_id),
+    CONSTRAINT refund_state CHECK (
+        state IN ('SUBMITTED', 'PROCESSING', 'UNKNOWN', 'DONE', 'FAILED', 'RETURNED_TO_CASH')
+    ),
+    CONSTRAINT refund_amount CHECK (amount_fen > 0),
+    CONSTRAINT refund_done CHECK (
+        (state = 'DONE' AND refunded_fen = amount_fen) OR (state <> 'DONE' AND refunded_fen = 0)
+    )
+);
+
+CREATE INDEX refund_by_payment ON refund (merchant_id, payment_id);
+CREATE INDEX refund_due ON refund (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+CREATE TABLE notice (
+    merchant_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    notice_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created_at_ms BIGINT NOT NULL,
+    due_at_ms BIGINT,
+    version BIGINT NOT NULL DEFAULT 0,
+    about TEXT NOT NULL,
+    -- The payment stands in the key so that one index serves both one notice and all notices of a payment.
+    PRIMARY KEY (merchant_id, payment_id, notice_id),
+    CONSTRAINT notice_state CHECK (state IN ('PENDING', 'DELIVERED', 'EXHAUSTED'))
+);
+
+CREATE INDEX notice_due ON notice (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+-- One line of a posting. The key makes it impossible to book a movement twice; the payment stands in it so that one
+-- index serves both that rule and the question for a payment's lines (a refund belongs to one payment for ever).
+-- Lines are written by the statement that changes their payment, so they need no foreign key to find it.
+CREATE TABLE ledger (
+    merchant_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    subject_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    account TEXT NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    PRIMARY KEY (merchant_id, payment_id, subject_id, kind, account),
+    CONSTRAINT ledger_kind CHECK (kind IN ('SALE', 'REVERSAL', 'REFUND', 'REFUND_TO_CASH', 'PARK', 'UNPARK')),
+    CONSTRAINT ledger_amount CHECK (amount_fen <> 0)
+);

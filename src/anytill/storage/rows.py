@@ -1,0 +1,307 @@
+"""Rows as values and values as rows: the only place that knows which column holds what.
+
+A column exists for a fact that a query or a rule needs. The rest of a record travels as one JSON object in the column
+`about`, under the names of the record's own fields: the database never reads it, and a field that is added later has
+its default in older rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from anytill.core.ledger import Line, Posting, PostingKind
+from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.merchant import Merchant, MerchantState
+from anytill.core.notice import Notice, NoticeState
+from anytill.core.payment import Method, Payment, Refund
+from anytill.core.wallet import Wallet
+from anytill.storage.writes import Rejected, Row
+
+Values = dict[str, object]
+
+#: What a payment keeps for life, and what only its refunds move; neither is written by a move.
+_FIXED: Final = ("merchant_id", "payment_id", "order_no", "amount_fen", "currency", "channel", "created_at_ms")
+_OF_REFUNDS: Final = ("reserved_fen", "refunded_fen", "returned_fen")
+_MOVED: Final = ("paid_fen", "coupon_fen", "reversed_fen", "parked_fen")
+
+
+def json_text(value: object) -> str:
+    """Compact JSON. Raises Rejected for what JSON cannot hold, such as half a surrogate pair."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as unfit:
+        raise Rejected(f"cannot be stored: {unfit}") from None
+
+
+def _about_payment(payment: Payment) -> str:
+    return json_text(
+        {
+            "method": payment.method,
+            "wallet": payment.wallet,
+            "subject": payment.subject,
+            "attach": payment.attach,
+            "payer_id": payment.payer_id,
+            "channel_trade_no": payment.channel_trade_no,
+            "invitation": dict(payment.invitation),
+            "reason": payment.reason,
+            "paid_at_ms": payment.paid_at_ms,
+            "ended_at_ms": payment.ended_at_ms,
+            "deadline_at_ms": payment.deadline_at_ms,
+            "dialect": payment.dialect,
+            "login": payment.login,
+            "notice_url": payment.notice_url,
+            "details": dict(payment.details),
+            "order_digest": payment.order_digest,
+            "code_hint": payment.code_hint,
+            "asked": payment.asked,
+            "asked_at_ms": payment.asked_at_ms,
+        }
+    )
+
+
+def new_payment(payment: Payment) -> Values:
+    """The values of add_payment. Raises ValueError for a payment that has a history: money is moved by moves only."""
+    if payment.version or any(getattr(payment, name) for name in (*_MOVED, *_OF_REFUNDS)):
+        raise ValueError(f"payment {payment.payment_id} is not new")
+    return {
+        "merchant_id": payment.merchant_id,
+        "payment_id": payment.payment_id,
+        "order_no": payment.order_no,
+        "state": payment.state.value,
+        "amount_fen": payment.amount_fen,
+        "currency": payment.currency,
+        "channel": payment.channel,
+        "code_digest": payment.code_digest,
+        "created_at_ms": payment.created_at_ms,
+        "due_at_ms": payment.due_at_ms,
+        "about": _about_payment(payment),
+    }
+
+
+def moved_payment(before: Payment, after: Payment) -> Values:
+    """The values of move_payment. Raises ValueError if `after` changes what a move may not."""
+    for name in (*_FIXED, *_OF_REFUNDS):
+        if getattr(before, name) != getattr(after, name):
+            raise ValueError(f"a move of payment {before.payment_id} cannot change {name}")
+    return {
+        "merchant_id": before.merchant_id,
+        "payment_id": before.payment_id,
+        "version": before.version,
+        "state": after.state.value,
+        "paid_fen": after.paid_fen,
+        "coupon_fen": after.coupon_fen,
+        "reversed_fen": after.reversed_fen,
+        "parked_fen": after.parked_fen,
+        "code_digest": after.code_digest,
+        "due_at_ms": after.due_at_ms,
+        "about": _about_payment(after),
+    }
+
+
+def payment_of(row: Row) -> Payment:
+    """A payment from {payment_columns}."""
+    about: dict[str, Any] = orjson.loads(row[18])
+    return Payment(
+        merchant_id=row[0],
+        payment_id=row[1],
+        order_no=row[2],
+        state=PaymentState(row[3]),
+        amount_fen=row[4],
+        currency=row[5],
+        channel=row[6],
+        paid_fen=row[7],
+        coupon_fen=row[8],
+        reserved_fen=row[9],
+        refunded_fen=row[10],
+        returned_fen=row[11],
+        reversed_fen=row[12],
+        parked_fen=row[13],
+        code_digest=row[14],
+        created_at_ms=row[15],
+        due_at_ms=row[16],
+        version=row[17],
+        method=Method(about.pop("method")),
+        wallet=Wallet(about.pop("wallet")),
+        **about,
+    )
+
+
+def _about_refund(refund: Refund) -> str:
+    return json_text(
+        {
+            "order_no": refund.order_no,
+            "channel": refund.channel,
+            "channel_refund_no": refund.channel_refund_no,
+            "reason": refund.reason,
+            "details": dict(refund.details),
+            "ended_at_ms": refund.ended_at_ms,
+            "order_digest": refund.order_digest,
+            "asked": refund.asked,
+            "asked_at_ms": refund.asked_at_ms,
+        }
+    )
+
+
+def new_refund(refund: Refund) -> Values:
+    """The values of add_refund. Raises ValueError for a refund that has a history."""
+    if refund.version or refund.refunded_fen:
+        raise ValueError(f"refund {refund.refund_id} is not new")
+    return {
+        "merchant_id": refund.merchant_id,
+        "refund_id": refund.refund_id,
+        "refund_no": refund.refund_no,
+        "payment_id": refund.payment_id,
+        "state": refund.state.value,
+        "amount_fen": refund.amount_fen,
+        "currency": refund.currency,
+        "created_at_ms": refund.created_at_ms,
+        "due_at_ms": refund.due_at_ms,
+        "about": _about_refund(refund),
+    }
+
+
+def moved_refund(before: Refund, after: Refund) -> Values:
+    """The values of move_refund. Raises ValueError if `after` is another refund or of another amount."""
+    for name in ("merchant_id", "refund_id", "refund_no", "payment_id", "amount_fen", "currency", "created_at_ms"):
+        if getattr(before, name) != getattr(after, name):
+            raise ValueError(f"a move of refund {before.refund_id} cannot change {name}")
+    return {
+        "merchant_id": before.merchant_id,
+        "refund_id": before.refund_id,
+        "version": before.version,
+        "state": after.state.value,
+        "refunded_fen": after.refunded_fen,
+        "due_at_ms": after.due_at_ms,
+        "about": _about_refund(after),
+    }
+
+
+def refund_of(row: Row) -> Refund:
+    """A refund from {refund_columns}."""
+    return Refund(
+        merchant_id=row[0],
+        refund_id=row[1],
+        refund_no=row[2],
+        payment_id=row[3],
+        state=RefundState(row[4]),
+        amount_fen=row[5],
+        currency=row[6],
+        refunded_fen=row[7],
+        created_at_ms=row[8],
+        due_at_ms=row[9],
+        version=row[10],
+        **orjson.loads(row[11]),
+    )
+
+
+def _about_notice(notice: Notice) -> str:
+    return json_text(
+        {
+            "dialect": notice.dialect,
+            "login": notice.login,
+            "url": notice.url,
+            "facts": dict(notice.facts),
+            "tries": notice.tries,
+            "last_result": notice.last_result,
+        }
+    )
+
+
+def new_notice(notice: Notice) -> Values:
+    """The values of add_notice."""
+    return {
+        "merchant_id": notice.merchant_id,
+        "notice_id": notice.notice_id,
+        "payment_id": notice.payment_id,
+        "state": notice.state.value,
+        "created_at_ms": notice.created_at_ms,
+        "due_at_ms": notice.due_at_ms,
+        "about": _about_notice(notice),
+    }
+
+
+def moved_notice(before: Notice, after: Notice) -> Values:
+    """The values of move_notice. What a notice says is frozen: raises ValueError if `after` says something else."""
+    for name in ("merchant_id", "notice_id", "payment_id", "created_at_ms", "facts"):
+        if getattr(before, name) != getattr(after, name):
+            raise ValueError(f"a move of notice {before.notice_id} cannot change {name}")
+    return {
+        "merchant_id": before.merchant_id,
+        "payment_id": before.payment_id,
+        "notice_id": before.notice_id,
+        "version": before.version,
+        "state": after.state.value,
+        "due_at_ms": after.due_at_ms,
+        "about": _about_notice(after),
+    }
+
+
+def notice_of(row: Row) -> Notice:
+    """A notice from {notice_columns}."""
+    return Notice(
+        merchant_id=row[0],
+        notice_id=row[1],
+        payment_id=row[2],
+        state=NoticeState(row[3]),
+        created_at_ms=row[4],
+        due_at_ms=row[5],
+        version=row[6],
+        **orjson.loads(row[7]),
+    )
+
+
+def posting_values(posting: Posting) -> Values:
+    """The values of post: the line that gains and the line that loses."""
+    plus, minus = sorted(posting.lines, key=lambda line: -line.amount_fen)
+    return {
+        "merchant_id": posting.merchant_id,
+        "payment_id": posting.payment_id,
+        "subject_id": posting.subject_id,
+        "kind": posting.kind.value,
+        "plus_account": plus.account,
+        "minus_account": minus.account,
+        "amount_fen": plus.amount_fen,
+        "currency": posting.currency,
+        "at_ms": posting.at_ms,
+    }
+
+
+def postings_of(rows: Sequence[Row]) -> list[Posting]:
+    """Postings from the rows of postings_of, where the two lines of one follow each other."""
+    return [
+        Posting(
+            merchant_id=plus[0],
+            payment_id=plus[1],
+            subject_id=plus[2],
+            kind=PostingKind(plus[3]),
+            currency=plus[4],
+            at_ms=plus[5],
+            lines=(Line(plus[6], plus[7]), Line(minus[6], minus[7])),
+        )
+        for plus, minus in zip(rows[::2], rows[1::2], strict=True)
+    ]
+
+
+def merchant_values(merchant: Merchant) -> Values:
+    """The values of put_merchant."""
+    about = {
+        "name": merchant.name,
+        "short_name": merchant.short_name,
+        "max_amount_fen": merchant.max_amount_fen,
+        "channels": dict(merchant.channels),
+    }
+    return {"merchant_id": merchant.merchant_id, "state": merchant.state.value, "about": json_text(about)}
+
+
+def merchant_of(row: Row) -> Merchant:
+    """A merchant from the row of merchant."""
+    return Merchant(merchant_id=row[0], state=MerchantState(row[1]), **orjson.loads(row[2]))
+
+
+def texts_of(text: str) -> Mapping[str, str]:
+    """A stored mapping of texts."""
+    texts: dict[str, str] = orjson.loads(text)
+    return texts

@@ -1,0 +1,214 @@
+"""ports.Store, once, over whatever database an engine speaks to.
+
+Each method says what must happen as a `Write` of named statements, and the engine makes it durable. Nothing here
+knows a driver; safety is in the statements' guards (versions and sums in the WHERE, unique keys) and in the tables'
+own rules, so that it holds however writes are grouped and however many processes write.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from anytill.core.ledger import Posting
+from anytill.core.merchant import Credential, Merchant
+from anytill.core.notice import Notice
+from anytill.core.payment import Payment, PaymentRef, Refund, RefundRef
+from anytill.core.secret import Secret
+from anytill.core.settle import RefundChange
+from anytill.ports import RefundPlaced
+from anytill.storage import rows
+from anytill.storage.vault import Vault
+from anytill.storage.writes import Engine, Lane, Row, Step, Write
+
+T = TypeVar("T")
+
+_AUDITS = (
+    "audit_postings",
+    "audit_subjects",
+    "audit_accounts",
+    "audit_refund_sums",
+    "audit_refunds",
+    "audit_states",
+)
+
+
+class SqlStore:
+    """The store. Made by `open_store`; its methods are described in ports.Store.
+
+    Every write may raise StoreUnavailable, and Rejected (a ValueError) when the database's rules forbid it.
+    """
+
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+
+    # Payments
+
+    async def add_payment(self, payment: Payment) -> bool:
+        step = Step("add_payment", rows.new_payment(payment), must_touch=1)
+        key = (payment.merchant_id, payment.order_no)
+        witness = Step("payment_by_id", {"merchant_id": payment.merchant_id, "payment_id": payment.payment_id})
+        return await self._done(Write(Lane.ADD_PAYMENT, key, (step,), witness))
+
+    async def move_payment(
+        self, before: Payment, after: Payment, postings: Sequence[Posting] = (), notice: Notice | None = None
+    ) -> bool:
+        for part in (*postings, *((notice,) if notice else ())):
+            if (part.merchant_id, part.payment_id) != (before.merchant_id, before.payment_id):
+                raise ValueError(f"payment {before.payment_id} cannot be moved with what belongs to another")
+        steps = [Step("move_payment", rows.moved_payment(before, after), must_touch=1)]
+        steps += [Step("post", rows.posting_values(posting)) for posting in postings]
+        if notice:
+            steps.append(Step("add_notice", rows.new_notice(notice)))
+        return await self._done(Write(Lane.MOVE_PAYMENT, (before.merchant_id, before.payment_id), tuple(steps)))
+
+    async def payment(self, merchant_id: str, ref: PaymentRef) -> Payment | None:
+        if ref.order_no:
+            values = {"merchant_id": merchant_id, "order_no": ref.order_no}
+            return await self._one("payment_by_order_no", values, rows.payment_of)
+        values = {"merchant_id": merchant_id, "payment_id": ref.payment_id}
+        return await self._one("payment_by_id", values, rows.payment_of)
+
+    async def payment_of_code(self, merchant_id: str, code_digest: str) -> Payment | None:
+        values = {"merchant_id": merchant_id, "code_digest": code_digest}
+        return await self._one("payment_of_code", values, rows.payment_of)
+
+    async def claim_payments(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Payment]:
+        return await self._claim("claim_payments", now_ms, lease_ms, limit, rows.payment_of)
+
+    # Refunds
+
+    async def add_refund(self, refund: Refund) -> RefundPlaced:
+        owner = {"merchant_id": refund.merchant_id, "payment_id": refund.payment_id, "amount_fen": refund.amount_fen}
+        steps = (
+            Step("add_refund", rows.new_refund(refund), must_touch=1),
+            Step("reserve", owner, must_touch=1),
+        )
+        witness = Step("refund_by_id", {"merchant_id": refund.merchant_id, "refund_id": refund.refund_id})
+        outcome = await self._engine.write(Write(Lane.OTHER, (refund.merchant_id, refund.payment_id), steps, witness))
+        if outcome.missed is None:
+            return RefundPlaced.STORED
+        return RefundPlaced.NO_ROOM if outcome.missed else RefundPlaced.NUMBER_TAKEN
+
+    async def move_refund(self, before: Refund, change: RefundChange) -> bool:
+        owner: rows.Values = {"merchant_id": before.merchant_id, "payment_id": before.payment_id}
+        steps = [Step("move_refund", rows.moved_refund(before, change.after), must_touch=1)]
+        if change.released_fen or change.refunded_fen or change.returned_fen:
+            sums = {
+                "released_fen": change.released_fen,
+                "refunded_fen": change.refunded_fen,
+                "returned_fen": change.returned_fen,
+            }
+            steps.append(Step("settle_reserved", owner | sums, must_touch=1))
+        for posting in change.postings:
+            if (posting.merchant_id, posting.payment_id) != (before.merchant_id, before.payment_id):
+                raise ValueError(f"refund {before.refund_id} cannot be moved with what belongs to another")
+            steps.append(Step("post", rows.posting_values(posting)))
+        return await self._done(Write(Lane.OTHER, (before.merchant_id, before.payment_id), tuple(steps)))
+
+    async def refund(self, merchant_id: str, ref: RefundRef) -> Refund | None:
+        if ref.refund_no:
+            values = {"merchant_id": merchant_id, "refund_no": ref.refund_no}
+            return await self._one("refund_by_no", values, rows.refund_of)
+        values = {"merchant_id": merchant_id, "refund_id": ref.refund_id}
+        return await self._one("refund_by_id", values, rows.refund_of)
+
+    async def refunds_of(self, merchant_id: str, payment_id: str) -> Sequence[Refund]:
+        found = await self._engine.read("refunds_of", {"merchant_id": merchant_id, "payment_id": payment_id})
+        return [rows.refund_of(row) for row in found]
+
+    async def claim_refunds(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Refund]:
+        return await self._claim("claim_refunds", now_ms, lease_ms, limit, rows.refund_of)
+
+    # Notices
+
+    async def notices_of(self, merchant_id: str, payment_id: str) -> Sequence[Notice]:
+        found = await self._engine.read("notices_of", {"merchant_id": merchant_id, "payment_id": payment_id})
+        return [rows.notice_of(row) for row in found]
+
+    async def move_notice(self, before: Notice, after: Notice) -> bool:
+        step = Step("move_notice", rows.moved_notice(before, after), must_touch=1)
+        return await self._done(Write(Lane.OTHER, (before.merchant_id, before.payment_id), (step,)))
+
+    async def claim_notices(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Notice]:
+        return await self._claim("claim_notices", now_ms, lease_ms, limit, rows.notice_of)
+
+    async def next_due_ms(self) -> int | None:
+        [[due_at_ms]] = await self._engine.read("next_due", {})
+        return None if due_at_ms is None else int(due_at_ms)
+
+    # Merchants and credentials
+
+    async def merchant(self, merchant_id: str) -> Merchant | None:
+        return await self._one("merchant", {"merchant_id": merchant_id}, rows.merchant_of)
+
+    async def put_merchant(self, merchant: Merchant) -> None:
+        step = Step("put_merchant", rows.merchant_values(merchant))
+        await self._engine.write(Write(Lane.OTHER, (merchant.merchant_id,), (step,)))
+
+    async def credential(self, dialect: str, login: str) -> Credential | None:
+        found = await self._engine.read("credential", {"dialect": dialect, "login": login})
+        if not found:
+            return None
+        _, _, secret, previous, active, options, _, _ = found[0]
+        return Credential(
+            dialect=dialect,
+            login=login,
+            secret=self._unsealed(secret, dialect, login),
+            previous=None if previous is None else self._unsealed(previous, dialect, login),
+            merchants={row[6]: row[7] for row in found if row[7] is not None},
+            active=bool(active),
+            options=rows.texts_of(options),
+        )
+
+    async def put_credential(self, credential: Credential) -> None:
+        owner = {"dialect": credential.dialect, "login": credential.login}
+        previous = credential.previous
+        values = owner | {
+            "secret": self._sealed(credential.secret, credential.dialect, credential.login),
+            "previous": None if previous is None else self._sealed(previous, credential.dialect, credential.login),
+            "active": int(credential.active),
+            "options": rows.json_text(dict(credential.options)),
+        }
+        steps = [Step("put_credential", values), Step("drop_mandates", owner)]
+        for number, merchant_id in credential.merchants.items():
+            steps.append(Step("add_mandate", owner | {"number": number, "merchant_id": merchant_id}))
+        await self._engine.write(Write(Lane.OTHER, (credential.dialect, credential.login), tuple(steps)))
+
+    # The books
+
+    async def postings_of(self, merchant_id: str, payment_id: str) -> Sequence[Posting]:
+        found = await self._engine.read("postings_of", {"merchant_id": merchant_id, "payment_id": payment_id})
+        return rows.postings_of(found)
+
+    async def audit(self) -> Sequence[str]:
+        # Each check is one statement, so it sees one moment; writes that go on beside it cannot make it lie.
+        return [str(row[0]) for name in _AUDITS for row in await self._engine.study(name)]
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+    async def _done(self, write: Write) -> bool:
+        """True if the write was made, False if the guard of its first step said no."""
+        outcome = await self._engine.write(write)
+        assert not outcome.missed, f"{write.steps[outcome.missed].name} of {write.key} found no row"
+        return outcome.missed is None
+
+    async def _one(self, name: str, values: Mapping[str, object], decode: Callable[[Row], T]) -> T | None:
+        found = await self._engine.read(name, values)
+        return decode(found[0]) if found else None
+
+    async def _claim(self, name: str, now_ms: int, lease_ms: int, most: int, decode: Callable[[Row], T]) -> list[T]:
+        if lease_ms <= 0:
+            raise ValueError("a lease must last")
+        values = {"now_ms": now_ms, "due_again_at_ms": now_ms + lease_ms, "most": most}
+        outcome = await self._engine.write(Write(Lane.OTHER, (), (Step(name, values),)))
+        return [decode(row) for row in outcome.rows]
+
+    def _sealed(self, secret: Secret, dialect: str, login: str) -> str:
+        return base64.b64encode(self._vault.seal(secret, dialect, login)).decode()
+
+    def _unsealed(self, text: str, dialect: str, login: str) -> Secret:
+        return self._vault.unseal(base64.b64decode(text), dialect, login)
