@@ -1,8 +1,12 @@
-"""What several of these tests need: a watch that remembers, and turns of the event loop."""
+"""What several of these tests need: a watch that remembers, turns of the event loop, and a server on a free port."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from typing import Self
+
+from anytill.transports.http_server import Application, ConnectionLimits, serve
 
 
 class Remembered:
@@ -23,3 +27,59 @@ async def turns(count: int = 10) -> None:
     """Let everything run that can."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+class Served:
+    """A server on a free port of this machine, for the length of an `async with`."""
+
+    def __init__(self, app: Application, *, limits: ConnectionLimits | None = None, grace_s: int = 30) -> None:
+        self.port = 0
+        self.stop = asyncio.Event()
+        self._app = app
+        self._limits = limits
+        self._grace_s = grace_s
+        self._ready: asyncio.Event = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self.task = asyncio.ensure_future(
+            serve(
+                self._app,
+                "127.0.0.1",
+                0,
+                started=self._started,
+                stop=self.stop,
+                limits=self._limits,
+                grace_s=self._grace_s,
+            )
+        )
+        ready = asyncio.ensure_future(self._ready.wait())
+        await asyncio.wait([self.task, ready], return_when=asyncio.FIRST_COMPLETED)
+        assert ready.done(), self.task
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop.set()
+        await asyncio.wait_for(self.task, timeout=60)
+
+    def _started(self, port: int) -> None:
+        self.port = port
+        self._ready.set()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def exchange(self, sent: bytes) -> bytes:
+        """Send bytes on a connection of their own and read until the server closes it."""
+        reader, writer = await self.connect()
+        try:
+            writer.write(sent)
+            return await asyncio.wait_for(reader.read(), timeout=60)
+        finally:
+            await hang_up(writer)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, whatever state it is in."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
