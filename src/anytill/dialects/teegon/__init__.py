@@ -1,0 +1,34 @@
+"""Teegon 天工收银, barcode payment at the till (V1104). Start with README.md, then messages, codec, server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anytill.core.payment import Method
+from anytill.dialects import Dialect, Route, SandboxAccess
+from anytill.dialects.teegon import messages
+from anytill.dialects.teegon.client import Client
+from anytill.dialects.teegon.server import ChargeNotice, handle, system_error
+
+_SANDBOX = SandboxAccess(login="sandbox0teegon0till00001", secret="sandbox0teegon0secret00000000001")  # noqa: S106
+
+
+def _sandbox_settings(base_url: str) -> Mapping[str, str]:
+    return {"base_url": base_url, "client_id": _SANDBOX.login, "client_secret": _SANDBOX.secret}
+
+
+DIALECT = Dialect(
+    name=messages.DIALECT,
+    title="Teegon 天工收银 V1104",
+    routes=tuple(Route(path) for path in (*messages.CHARGE_PATHS, *messages.STATUS_PATHS)),
+    handle=handle,
+    system_error=system_error,
+    refusals=messages.REFUSALS,
+    operations=frozenset({"pay", "query"}),
+    methods=frozenset({Method.BARCODE}),
+    form=ChargeNotice(),
+    client=Client,
+    client_settings=("base_url", "client_id", "client_secret"),
+    sandbox=_SANDBOX,
+    sandbox_settings=_sandbox_settings,
+)
