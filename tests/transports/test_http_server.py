@@ -94,37 +94,37 @@ async def test_one_connection_carries_many_requests() -> None:
     assert answer.index(b"b'one'") < answer.index(b"b'two'") < answer.index(b"b'three'")
 
 
+ANSWERED_AT_THE_EDGE = [
+    (b"GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n", 404),
+    (b"GET /PAY HTTP/1.1\r\nhost: a\r\n\r\n", 404),
+    (b"GET /pay/ HTTP/1.1\r\nhost: a\r\n\r\n", 404),
+    (b"GET //pay HTTP/1.1\r\nhost: a\r\n\r\n", 404),
+    (b"GET /p%61y HTTP/1.1\r\nhost: a\r\n\r\n", 404),
+    (b"DELETE /pay HTTP/1.1\r\nhost: a\r\n\r\n", 405),
+    (b"OPTIONS /pay HTTP/1.1\r\nhost: a\r\n\r\n", 204),
+    (b"OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", 404),
+    (b"GET /pay?x=\xff HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+    (b"GET /p\xc3\xa4y HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+    (b"nonsense\r\n\r\n", 400),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+    (post(b"x", more=b"content-encoding: gzip\r\n"), 415),
+    (post(b"", length=64 * 1024 + 1), 413),
+    (post(b"", length=10**13), 413),
+    (post(b"x" * (64 * 1024 + 1)), 413),
+    (post(b"x" * 64 * 1024, more=CLOSE), 200),
+    (post(b"", more=CLOSE), 200),
+    (post(b"x", more=b"content-encoding: Identity\r\n" + CLOSE), 200),
+    (b"POST /pay HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n" + CLOSE + b"\r\n2\r\nab\r\n0\r\n\r\n", 200),
+    (b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
+    (b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+]
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("sent", "expected"),
-    [
-        (b"GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n", 404),
-        (b"GET /PAY HTTP/1.1\r\nhost: a\r\n\r\n", 404),
-        (b"GET /pay/ HTTP/1.1\r\nhost: a\r\n\r\n", 404),
-        (b"GET //pay HTTP/1.1\r\nhost: a\r\n\r\n", 404),
-        (b"GET /p%61y HTTP/1.1\r\nhost: a\r\n\r\n", 404),
-        (b"DELETE /pay HTTP/1.1\r\nhost: a\r\n\r\n", 405),
-        (b"OPTIONS /pay HTTP/1.1\r\nhost: a\r\n\r\n", 204),
-        (b"OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", 404),
-        (b"GET /pay?x=\xff HTTP/1.1\r\nhost: a\r\n\r\n", 400),
-        (b"GET /p\xc3\xa4y HTTP/1.1\r\nhost: a\r\n\r\n", 400),
-        (b"nonsense\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-        (post(b"x", more=b"content-encoding: gzip\r\n"), 415),
-        (post(b"", length=64 * 1024 + 1), 413),
-        (post(b"", length=10**13), 413),
-        (post(b"x" * (64 * 1024 + 1)), 413),
-        (post(b"x" * 64 * 1024, more=CLOSE), 200),
-        (post(b"", more=CLOSE), 200),
-        (post(b"x", more=b"content-encoding: Identity\r\n" + CLOSE), 200),
-        (b"POST /pay HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n" + CLOSE + b"\r\n2\r\nab\r\n0\r\n\r\n", 200),
-        (b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
-        (b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    ],
-)
-async def test_what_is_answered_before_any_handler(sent: bytes, expected: int) -> None:
+async def test_what_is_answered_at_the_edge() -> None:
     async with Served(app()) as server:
-        assert status(await server.exchange(sent)) == expected
+        answers = [(sent, status(await server.exchange(sent))) for sent, _ in ANSWERED_AT_THE_EDGE]
+    assert answers == ANSWERED_AT_THE_EDGE
 
 
 @pytest.mark.anyio
@@ -367,6 +367,27 @@ async def test_stopping_answers_what_is_in_flight_and_accepts_nothing_more() -> 
         may_end.set()
         assert body_of(await exchange) == b"paid"
         await asyncio.wait_for(server.task, timeout=60)
+
+
+@pytest.mark.anyio
+async def test_a_handler_that_never_ends_does_not_hold_up_the_stop_beyond_the_grace() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: HttpRequest) -> HttpResponse:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    async with Served(app((Route("POST", "/pay"), hang)), grace_s=0) as server:
+        exchange = asyncio.ensure_future(server.exchange(post(b"x")))
+        await asyncio.wait_for(started.wait(), timeout=60)
+        server.stop.set()
+        await asyncio.wait_for(server.task, timeout=60)
+        await asyncio.wait_for(cancelled.wait(), timeout=60)
+        assert status(await exchange) == 500
 
 
 @pytest.mark.anyio

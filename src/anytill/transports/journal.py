@@ -30,7 +30,7 @@ class JournalBusy(Exception):
     """Another process has this journal open."""
 
 
-class JournalBroken(Exception):
+class JournalBroken(OSError):
     """An earlier write failed, or the journal is closed. Open it again to see what was kept."""
 
 
