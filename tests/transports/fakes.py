@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from typing import Self
 
-from anytill.transports.http_server import Application, ConnectionLimits, serve
+from anytill.transports.http_connection import ConnectionLimits
+from anytill.transports.http_server import Application, serve
 
 
 class Remembered:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anytill.transports import http_server
+from anytill.transports import http_connection
+from anytill.transports.http_connection import ConnectionLimits, Guard
 from anytill.transports.http_server import (
     Application,
-    ConnectionLimits,
     Handler,
     RequestLimits,
     Route,
@@ -286,7 +286,7 @@ async def test_a_head_without_end_is_cut_off(endless: bytes) -> None:
 
 
 def test_an_address_holds_only_so_many_connections_but_this_machine_as_many_as_it_likes() -> None:
-    guard = http_server._Guard(ConnectionLimits(max_per_address=2))
+    guard = Guard(ConnectionLimits(max_per_address=2))
     assert [guard.admit("198.51.100.1") for _ in range(3)] == [True, True, False]
     assert guard.admit("198.51.100.2")
     assert all(guard.admit(address) for address in ["127.0.0.1", "::1"] * 5)
@@ -297,7 +297,7 @@ def test_an_address_holds_only_so_many_connections_but_this_machine_as_many_as_i
 
 @pytest.mark.anyio
 async def test_connections_beyond_the_limit_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "_is_this_machine", lambda _: False)
+    monkeypatch.setattr(http_connection, "_is_this_machine", lambda _: False)
     async with Served(app(), limits=ConnectionLimits(max_per_address=1)) as server:
         _, first = await server.connect()
         reader, second = await server.connect()

@@ -1,4 +1,4 @@
-"""HTTP coming in: the only file that knows uvicorn and ASGI. Everybody else sees `HttpRequest` and `HttpResponse`.
+"""HTTP coming in: with `http_connection` the only file that knows uvicorn, and the only one that knows ASGI.
 
 Strategy: a plain ASGI application with a router that is one dictionary lookup; a request is read whole within limits,
 then handed over as a value; the answer is a value. Whatever is refused here is refused before anybody could have acted
@@ -7,8 +7,7 @@ watch without a word of the request, and answered as the route says.
 
 A client that goes away does not stop its handler: the payment is being made, and the next query must find its end.
 
-Limits follow the usual defaults of this gateway: 64 KiB of body, 10 s for a head, 30 s for a body. Those on heads and
-connections are kept by a thin layer over uvicorn's own protocol, since uvicorn has none with httptools.
+Limits on bodies and on requests in flight are kept here, those on heads and connections in `http_connection`.
 """
 
 from __future__ import annotations
@@ -16,19 +15,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import ipaddress
 import socket
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from anytill.ports import Watch
 from anytill.transports.faults import fault_fields
+from anytill.transports.http_connection import ConnectionLimits, Guard, GuardedProtocol
 from anytill.wire.http import HttpRequest, HttpResponse, text
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -65,18 +62,6 @@ class RequestLimits:
     max_body_bytes: int = 64 * 1024
     body_timeout_s: float = 30.0
     max_in_flight: int = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """How much a connection may do before it has sent a whole head, and how many connections an address may hold.
-
-    Addresses of this machine hold as many as they like: a reverse proxy speaks for everybody.
-    """
-
-    max_head_bytes: int = 32 * 1024
-    head_timeout_s: float = 10.0
-    max_per_address: int = 500
 
 
 class _Refused(Exception):
@@ -218,11 +203,11 @@ async def serve(
     address cannot be had.
     """
     listener = _listen(host, port)
-    guard = _Guard(limits or ConnectionLimits())
+    guard = Guard(limits or ConnectionLimits())
     config = uvicorn.Config(
         app,
         # The class takes one argument more than uvicorn gives.
-        http=cast("type[asyncio.Protocol]", functools.partial(_GuardedProtocol, guard)),
+        http=cast("type[asyncio.Protocol]", functools.partial(GuardedProtocol, guard)),
         loop="none", ws="none", lifespan="off", interface="asgi3",
         log_config=None, log_level="critical", access_log=False, server_header=False, proxy_headers=False,
         backlog=_BACKLOG, timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=grace_s,
@@ -277,104 +262,11 @@ async def _stop_with(stop: asyncio.Event, server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-class _Guard:
-    """What all connections of one listener share: the limits and how many connections each address holds."""
-
-    def __init__(self, limits: ConnectionLimits) -> None:
-        self.limits = limits
-        self._held: Counter[str] = Counter()
-
-    def admit(self, address: str) -> bool:
-        """Count a connection of `address`; False when it holds too many."""
-        self._held[address] += 1
-        return self._held[address] <= self.limits.max_per_address or _is_this_machine(address)
-
-    def release(self, address: str) -> None:
-        """A connection ended, admitted or not."""
-        self._held[address] -= 1
-        if self._held[address] <= 0:
-            del self._held[address]
-
-
-class _GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 connection with a limit and a deadline on the head of each request.
-
-    The deadline is armed only when bytes have arrived and the head is still open, so that the usual request, whose
-    head comes in one piece, pays nothing for it.
-    """
-
-    def __init__(self, guard: _Guard, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self._guard = guard
-        self._head_open = True  # a connection that never says a word is as slow as one that says it slowly
-        self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if self._guard.admit(self._address):
-            self._arm()
-        else:
-            transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._guard.release(self._address)
-        self._disarm()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        was_open = self._head_open
-        super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if was_open and self._head_open:  # else these bytes may have been the end of a body
-            self._head_bytes += len(data)
-            if self._head_bytes > self._guard.limits.max_head_bytes:
-                self.transport.abort()
-                return
-        if self._head_timer is None and (self._head_open or self._idle_without_timer):
-            self._arm()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_open = True
-        self._head_bytes = 0
-
-    def on_headers_complete(self) -> None:
-        self._head_open = False
-        self._disarm()
-        super().on_headers_complete()
-
-    @property
-    def _address(self) -> str:
-        return self.client[0] if self.client else ""
-
-    @property
-    def _idle_without_timer(self) -> bool:
-        # Line ends between two requests stop uvicorn's keep-alive timer and begin no request.
-        return self.timeout_keep_alive_task is None and self.cycle.response_complete
-
-    def _arm(self) -> None:
-        self._head_timer = self.loop.call_later(self._guard.limits.head_timeout_s, self.transport.abort)
-
-    def _disarm(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     listener.setblocking(False)
     return listener
-
-
-def _is_this_machine(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _raw_path(scope: _Scope) -> str:

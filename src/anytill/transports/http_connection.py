@@ -1,0 +1,120 @@
+"""One HTTP/1.1 connection: uvicorn's, with the limits on heads and connections that it lacks.
+
+A request that is being sent is nobody's yet: no handler, no task, nothing but a connection held open. So whoever sends
+a head slowly, sends one without end or opens connections without end is cut off here, without an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How much a connection may do before it has sent a whole head, and how many connections an address may hold.
+
+    Addresses of this machine hold as many as they like: a reverse proxy speaks for everybody.
+    """
+
+    max_head_bytes: int = 32 * 1024
+    head_timeout_s: float = 10.0
+    max_per_address: int = 500
+
+
+class Guard:
+    """What all connections of one listener share: the limits and how many connections each address holds."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._held: Counter[str] = Counter()
+
+    def admit(self, address: str) -> bool:
+        """Count a connection of `address`; False when it holds too many."""
+        self._held[address] += 1
+        return self._held[address] <= self.limits.max_per_address or _is_this_machine(address)
+
+    def release(self, address: str) -> None:
+        """A connection ended, admitted or not."""
+        self._held[address] -= 1
+        if self._held[address] <= 0:
+            del self._held[address]
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 connection with a limit and a deadline on the head of each request.
+
+    The deadline is armed only when bytes have arrived and the head is still open, so that the usual request, whose
+    head comes in one piece, pays nothing for it.
+    """
+
+    def __init__(self, guard: Guard, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._guard = guard
+        self._head_open = True  # a connection that never says a word is as slow as one that says it slowly
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self._guard.admit(self._address):
+            self._arm()
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._guard.release(self._address)
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_open = self._head_open
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if was_open and self._head_open:  # else these bytes may have been the end of a body
+            self._head_bytes += len(data)
+            if self._head_bytes > self._guard.limits.max_head_bytes:
+                self.transport.abort()
+                return
+        if self._head_timer is None and (self._head_open or self._idle_without_timer):
+            self._arm()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_open = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._head_open = False
+        self._disarm()
+        super().on_headers_complete()
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    @property
+    def _idle_without_timer(self) -> bool:
+        # Line ends between two requests stop uvicorn's keep-alive timer and begin no request.
+        return self.timeout_keep_alive_task is None and self.cycle.response_complete
+
+    def _arm(self) -> None:
+        self._head_timer = self.loop.call_later(self._guard.limits.head_timeout_s, self.transport.abort)
+
+    def _disarm(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def _is_this_machine(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
