@@ -5,7 +5,7 @@
         await world.pass_s(10)
 
 Nothing here is a double of our own code but the edges: the clock, chance, the network that notices go out to, and the
-log. `pass_s` works off everything that becomes due on the way, each at its own moment, so delays can be checked exactly.
+log. `pass_s` works off what becomes due on the way, each at its own moment, so delays can be checked exactly.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from anytill.wire.http import HttpRequest, HttpResponse, text
 START_MS = 1_795_000_000_000  # 2026-11-18 in Beijing
 BASE_URL = "http://127.0.0.1:8000"
 MOST_ROUNDS = 100_000
-NOTICE_URL = "http://127.0.0.1:9/notify"
+NOTICE_URL = "http://127.0.0.1:9999/notify"
 
 
 class CountingChance:
@@ -98,7 +98,7 @@ class World:
     def __init__(self, store_url: str, folder: Path) -> None:
         self._store_url = store_url
         self._folder = folder
-        self._vault = Vault([b"k" * 32])
+        self._vault = Vault(b"k" * 32)
         self.clock = StandingClock(START_MS, jump=True)
         self.watch = RecordingWatch()
         self.receiver = Receiver(self.clock)
@@ -134,7 +134,7 @@ class World:
     async def stop(self) -> None:
         """Let go of everything; what is not on disk is lost."""
         await self.store.close()
-        await self._journal.aclose()
+        await self._journal.close()
 
     async def restart(self) -> None:
         """Stop and start: what a new process would find."""

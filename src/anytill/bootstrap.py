@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from anytill.channels import ChannelParts, load_channels
+from anytill.channels.sandbox import SandboxChannel
+from anytill.channels.sandbox.control import SandboxControl
 from anytill.config import ChannelSettings, CredentialSettings, Settings, SettingsError
 from anytill.core.ids import IdMaker
 from anytill.core.merchant import Credential, Merchant
 from anytill.core.secret import Secret
 from anytill.dialects import Dialect, load_dialects
 from anytill.gateway import Gateway, Parts
-from anytill.channels import ChannelParts, load_channels
-from anytill.channels.sandbox import SandboxChannel
-from anytill.channels.sandbox.control import SandboxControl
 from anytill.ports import Channel, Clock, Journal, Store, Till
 from anytill.storage import Vault, open_store
 from anytill.transports.clock import MovableClock, SystemChance, SystemClock
@@ -86,7 +86,7 @@ async def assembled(settings: Settings, log: TextIO, *, demo: Path | None = None
     async with AsyncExitStack() as stack:
         watch = JsonWatch(log, debug=settings.switch("log.requests"))
         clock = MovableClock() if demo else SystemClock()
-        vault = Vault(_master_keys(settings))
+        vault = Vault(*_master_keys(settings))
         store = await open_store(
             settings.text("store.url"), vault=vault, group_commit=settings.switch("store.group_commit"), watch=watch
         )
@@ -113,11 +113,20 @@ async def assembled(settings: Settings, log: TextIO, *, demo: Path | None = None
         )
         gateway = Gateway(parts)
         await (write_demo_directory(store) if demo else _write_directory(settings, store))
-        routes = [*dialect_routes(gateway, watch), *operator_routes(store, watch, settings)]
+        routes = [*dialect_routes(gateway, watch), *operator_routes(store, watch)]
         if demo:
             routes += _control_routes(channels, clock)
         limits = RequestLimits(max_in_flight=settings.number("server.max_in_flight"))
         yield Assembly(gateway, store, clock, watch, Application(routes, watch=watch, limits=limits), wakes)
+
+
+async def audited(settings: Settings) -> Sequence[str]:
+    """What is wrong with the books of the store that the settings name; empty when they are right."""
+    store = await open_store(settings.text("store.url"), vault=Vault(*_master_keys(settings)))
+    try:
+        return await store.audit()
+    finally:
+        await store.close()
 
 
 def dialect_routes(gateway: Gateway, watch: JsonWatch) -> list[tuple[Route, Handler]]:
@@ -140,7 +149,7 @@ def _timed(dialect: Dialect, gateway: Gateway, watch: JsonWatch) -> Handler:
     return handle
 
 
-def operator_routes(store: Store, watch: JsonWatch, settings: Settings) -> list[tuple[Route, Handler]]:
+def operator_routes(store: Store, watch: JsonWatch) -> list[tuple[Route, Handler]]:
     """/healthz: the process answers. /readyz: it can do its work. /metrics: for Prometheus."""
 
     async def healthz(_request: HttpRequest) -> HttpResponse:
@@ -165,12 +174,18 @@ def _control_routes(channels: Mapping[str, Channel], clock: Clock) -> list[tuple
     """The payer's hand, the clock and the wallet's own book; in demo mode only."""
     assert isinstance(clock, MovableClock)
     sandboxes = [channel for channel in channels.values() if isinstance(channel, SandboxChannel)]
-    return [
+    routes: list[tuple[Route, Handler]] = [
         (Route(method, path), SandboxControl(sandbox, clock, clock.advance))
         for sandbox in sandboxes[:1]
         for path in SandboxControl.PATHS
         for method in ("GET", "POST")
     ]
+    return [*routes, (Route("POST", "/sandbox/notify"), _heard)]
+
+
+async def _heard(_request: HttpRequest) -> HttpResponse:
+    """A merchant that hears every notice, for tills under test that have no receiver of their own."""
+    return text("success")
 
 
 def _restore_clock(clock: MovableClock, channels: Mapping[str, Channel]) -> None:
@@ -186,7 +201,7 @@ def _open_channel(settings: ChannelSettings, stack: AsyncExitStack, clock: Clock
 
     def open_journal() -> Journal:
         journal = FileJournal(Path(_option(settings, "book")))
-        stack.push_async_callback(journal.aclose)
+        stack.push_async_callback(journal.close)
         return journal
 
     parts = ChannelParts(

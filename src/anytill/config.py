@@ -34,7 +34,7 @@ class Setting:
     most: int = 2**31
 
     def read(self, name: str, value: object) -> str | int | bool:
-        """The value in this setting's type; texts are accepted for numbers and switches, as the environment has them."""
+        """The value in this setting's type; a text is read as the number or switch it writes, as in the environment."""
         if isinstance(self.default, bool):
             return _switch(name, value)
         if isinstance(self.default, int):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytill.core.errors import InvalidPayCode, Refusal, refusal_classes
-from anytill.core.ids import IdMaker, beijing, beijing_ms
+from anytill.core.ids import BEIJING, IdMaker, beijing, beijing_ms
 from anytill.core.money import MAX_AMOUNT_FEN, is_amount
 from anytill.core.payment import PayOrder, fingerprint
 from anytill.core.secret import Secret
@@ -26,7 +26,7 @@ def test_ids_rise_and_never_repeat_whatever_the_clock_does(times: list[int], nod
 
 
 def test_an_id_reads_as_beijing_time() -> None:
-    at = beijing_ms(datetime(2026, 11, 21, 9, 5, 30))
+    at = beijing_ms(datetime(2026, 11, 21, 9, 5, 30, tzinfo=BEIJING))
     assert IdMaker(7).make(at) == "12611210905300000007"
     assert beijing(at).isoformat() == "2026-11-21T09:05:30+08:00"
 

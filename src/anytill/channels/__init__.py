@@ -1,6 +1,5 @@
 """Whom we ask for money. Each folder here is one kind of channel and says so in its `CHANNEL`; a new one touches
-nothing else, because kinds are found by looking. A folder without one (`upstream`) is no kind of its own: what it
-wraps is made elsewhere.
+nothing else, because kinds are found by looking.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-from anytill.ports import Chance, Channel, Clock, Journal
+from anytill.ports import Chance, Channel, Clock, Journal, Till
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,9 @@ class ChannelParts:
     name: str  # as it stands in the settings and in the ledger
     clock: Clock
     chance: Chance
-    journal: Journal  # a file of its own
+    options: Mapping[str, str]  # what the settings say of this channel
+    open_journal: Callable[[], Journal]  # a file of its own
+    open_till: Callable[[], Till]  # a client of another gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,6 @@ def load_channels() -> Mapping[str, ChannelKind]:
     kinds: dict[str, ChannelKind] = {}
     for folder in sorted(module.name for module in iter_modules(__path__) if module.ispkg):
         kind = getattr(import_module(f"{__name__}.{folder}"), "CHANNEL", None)
-        if kind is None:
-            continue
         if not isinstance(kind, ChannelKind) or kind.name != folder:
             raise ValueError(f"channels/{folder} must have a CHANNEL of its own name")
         kinds[folder] = kind

@@ -12,8 +12,9 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -28,7 +29,8 @@ PATIENCE_S = 90
 
 DialectName = Annotated[str, typer.Option("--dialect", "-d", help="teegon, chaoying …")]
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="JSON file as `anytill sandbox --json` prints it. Default: the demo's.")
+    Path | None,
+    typer.Option("--settings", help="JSON file as `anytill sandbox --json` prints it. Default: the demo's."),
 ]
 BaseUrl = Annotated[str, typer.Option("--url", help="The gateway, when no settings file is given.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
@@ -42,7 +44,9 @@ def pay(
     dialect: DialectName = "teegon",
     order_no: Annotated[str, typer.Option("--order-no", help="The merchant's number. Default: a new one.")] = "",
     subject: Annotated[str, typer.Option(help="What is sold.")] = "anytill",
-    notify_url: Annotated[str, typer.Option(help="Where to send the notice.")] = "http://127.0.0.1:9/notify",
+    notify_url: Annotated[
+        str, typer.Option("--notify-url", help="Where the notice goes. Default: the demo's own receiver.")
+    ] = "",
     settings: SettingsFile = None,
     url: BaseUrl = "http://127.0.0.1:8000",
     wait: Annotated[bool, typer.Option(help="Wait while the payer confirms.")] = True,
@@ -55,15 +59,14 @@ def pay(
 
     order = PayOrder(
         order_no=order_no or f"T{time.strftime('%y%m%d%H%M%S')}{secrets.token_hex(3)}",
-        amount_fen=_understood(lambda: parse_yuan(amount, "amount")),
+        amount_fen=_understood(lambda: parse_yuan(amount)),
         subject=subject,
         pay_code=Secret(code),
-        notice_url=notify_url,
     )
     typer.echo(f"order {order.order_no}", err=True)
 
-    async def run(client: Client) -> Payment:
-        payment = await client.pay(order)
+    async def run(client: Client, base_url: str) -> Payment:
+        payment = await client.pay(replace(order, notice_url=notify_url or f"{base_url}/sandbox/notify"))
         return await _followed(client, payment) if wait else payment
 
     _show_payment(_asked(dialect, settings, url, run), as_json=as_json)
@@ -79,7 +82,7 @@ def query(
 ) -> None:
     """Ask how a payment stands."""
     ref = _ref(order_no, payment_id)
-    _show_payment(_asked(dialect, settings, url, lambda client: client.query(ref)), as_json=as_json)
+    _show_payment(_asked(dialect, settings, url, lambda client, _: client.query(ref)), as_json=as_json)
 
 
 def cancel(
@@ -92,7 +95,7 @@ def cancel(
 ) -> None:
     """Take an order back: closed if unpaid, reversed if paid."""
     ref = _ref(order_no, payment_id)
-    _show_payment(_asked(dialect, settings, url, lambda client: client.cancel(ref)), as_json=as_json)
+    _show_payment(_asked(dialect, settings, url, lambda client, _: client.cancel(ref)), as_json=as_json)
 
 
 def refund(
@@ -112,10 +115,10 @@ def refund(
     order = RefundOrder(
         payment=PaymentRef(order_no, payment_id),
         refund_no=refund_no or f"R{time.strftime('%y%m%d%H%M%S')}{secrets.token_hex(3)}",
-        amount_fen=_understood(lambda: parse_yuan(amount, "amount")),
+        amount_fen=_understood(lambda: parse_yuan(amount)),
     )
     typer.echo(f"refund {order.refund_no}", err=True)
-    _show_refund(_asked(dialect, settings, url, lambda client: client.refund(order)), as_json=as_json)
+    _show_refund(_asked(dialect, settings, url, lambda client, _: client.refund(order)), as_json=as_json)
 
 
 COMMANDS: list[Callable[..., Any]] = [pay, query, cancel, refund]
@@ -146,7 +149,7 @@ def _ref(order_no: str, payment_id: str) -> PaymentRef:
 
 
 def _asked(
-    dialect: str, settings: Path | None, url: str, question: Callable[[Client], Awaitable[Result]]
+    dialect: str, settings: Path | None, url: str, question: Callable[[Client, str], Awaitable[Result]]
 ) -> Result:
     """Put one question to a client. What went wrong is told in a sentence, with an exit code of its own."""
     from anytill.core.errors import Refusal
@@ -154,8 +157,8 @@ def _asked(
     from anytill.wire.errors import WireError
 
     async def run() -> Result:
-        async with _client(dialect, settings, url) as client:
-            return await question(client)
+        async with _client(dialect, settings, url) as (client, base_url):
+            return await question(client, base_url)
 
     try:
         return asyncio.run(run())
@@ -168,7 +171,7 @@ def _asked(
 
 
 @asynccontextmanager
-async def _client(dialect: str, settings: Path | None, url: str) -> AsyncIterator[Client]:
+async def _client(dialect: str, settings: Path | None, url: str) -> AsyncIterator[tuple[Client, str]]:
     from anytill.dialects import load_dialects
     from anytill.transports.http_client import open_send
 
@@ -176,8 +179,11 @@ async def _client(dialect: str, settings: Path | None, url: str) -> AsyncIterato
     if dialect not in known:
         _stop(2, f"there is no dialect {dialect}; there are {', '.join(sorted(known))}")
     values = _settings(dialect, settings, url)
-    async with open_send(values["base_url"], timeout_ms=30_000) as send:
-        yield known[dialect].client(values, send)
+    send = open_send(values["base_url"], timeout_ms=30_000)
+    try:
+        yield known[dialect].client(values, send), values["base_url"]
+    finally:
+        await send.aclose()
 
 
 def _settings(dialect: str, settings: Path | None, url: str) -> dict[str, str]:
@@ -201,7 +207,7 @@ def _understood(parse: Callable[[], int]) -> int:
         raise typer.BadParameter(str(fault)) from None
 
 
-def _stop(code: int, text: str) -> Any:
+def _stop(code: int, text: str) -> NoReturn:
     typer.secho(text, err=True, fg=typer.colors.RED)
     raise typer.Exit(code)
 
@@ -243,6 +249,8 @@ def _show_refund(refund: Refund, *, as_json: bool) -> None:
         "amount": format_yuan(refund.amount_fen),
         "reason": refund.reason,
     }
-    typer.echo(json.dumps(facts, ensure_ascii=False) if as_json else "  ".join(f"{k}={v}" for k, v in facts.items() if v))
+    typer.echo(
+        json.dumps(facts, ensure_ascii=False) if as_json else "  ".join(f"{k}={v}" for k, v in facts.items() if v)
+    )
     if refund.state is not RefundState.DONE:
         raise typer.Exit(1)

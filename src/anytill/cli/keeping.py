@@ -20,7 +20,9 @@ def audit(
     from anytill.config import SettingsError, read_settings
 
     try:
-        settings = read_settings(config.read_text() if config else "", os.environ, {"store.url": store} if store else {})
+        settings = read_settings(
+            config.read_text() if config else "", os.environ, {"store.url": store} if store else {}
+        )
         disagreements: Sequence[str] = asyncio.run(audited(settings))
     except (SettingsError, OSError) as fault:
         typer.secho(f"anytill: {fault}", err=True, fg=typer.colors.RED)

@@ -49,5 +49,5 @@ def beijing(at_ms: int) -> datetime:
 
 
 def beijing_ms(moment: datetime) -> int:
-    """The inverse for a naive datetime that means Beijing time: milliseconds since 1970."""
+    """The inverse for a datetime whose figures mean Beijing time, whatever zone it names: ms since 1970."""
     return (moment.replace(tzinfo=BEIJING) - _EPOCH) // timedelta(milliseconds=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from anytill.core.errors import NotSupported
 from anytill.core.ids import IdMaker
 from anytill.core.merchant import Merchant
 from anytill.core.wallet import Wallet
-from anytill.core.errors import NotSupported
 from anytill.ports import Chance, Channel, Clock, NoticeForm, Post, Store, Watch
 
 

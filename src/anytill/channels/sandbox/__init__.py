@@ -8,9 +8,11 @@ from __future__ import annotations
 from anytill.channels import ChannelKind, ChannelParts
 from anytill.channels.sandbox.channel import SandboxChannel
 
+__all__ = ["CHANNEL", "SandboxChannel"]
+
 
 def _open(parts: ChannelParts) -> SandboxChannel:
-    return SandboxChannel(parts.name, parts.journal, parts.clock, parts.chance)
+    return SandboxChannel(parts.name, parts.open_journal(), parts.clock, parts.chance)
 
 
 CHANNEL = ChannelKind(name="sandbox", title="Sandbox wallet", open=_open)

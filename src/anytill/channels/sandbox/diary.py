@@ -8,9 +8,9 @@ so nobody is told what a crash could take back, not even by a call that looked a
 A line holds the entries noted since the last line was begun, as a JSON array; a call that has none of its own writes
 an empty array and, since lines stand in the order in which they were begun, knows by its return that those before it
 are written as well. If writing fails, or its caller is cancelled half way, nobody knows whether the line is there.
-Then its entries simply go into the next line once more, with everything noted after them. Reading skips what does
-not follow the last number that was read: a repeat, or an entry that overtook one whose line was lost, which is
-certain to be repeated later and was told to nobody until it was.
+Then the next call, whose own line proves nothing without that one, writes its entries once more with everything noted
+after them. Reading skips what does not follow the last number that was read: a repeat, or an entry behind a gap, which
+was told to nobody before it was repeated.
 """
 
 from __future__ import annotations
@@ -67,17 +67,15 @@ class Diary:
         first = max(self._begun, self._kept) + 1
         while self._kept < mark:
             await self._write(first)
-            first = self._kept + 1  # should an earlier line have failed: everything that is open, once more
+            first = self._kept + 1  # an earlier line failed, or has not told yet: all that is open, once more
 
     async def _write(self, first: int) -> None:
         last = self._last
         line = b",".join([_encode(number, self._waiting[number]) for number in range(first, last + 1)])
         self._begun = max(self._begun, last)
-        try:
-            await self._journal.append(b"[" + line + b"]")
-        except BaseException:
-            self._begun = min(self._begun, first - 1)
-            raise
+        await self._journal.append(b"[" + line + b"]")
+        # Lines stand in the order in which they were begun, but whether an earlier one was written only its own call
+        # hears. If it has not told yet, this line may stand behind a gap and proves nothing.
         if first <= self._kept + 1:
             for number in range(self._kept + 1, last + 1):
                 del self._waiting[number]
@@ -89,7 +87,7 @@ def _encode(number: int, entry: Entry) -> bytes:
 
 
 def _decode(line: bytes) -> list[tuple[int, Entry]]:
-    """A line's entries with their numbers. Raises ValueError, KeyError, TypeError or AttributeError for what is none."""
+    """A line's entries, numbered. Raises ValueError, KeyError, TypeError or AttributeError for what is none."""
     items = orjson.loads(line)
     if not isinstance(items, list):
         raise TypeError("a line is an array")

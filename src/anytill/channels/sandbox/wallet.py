@@ -94,7 +94,7 @@ class SandboxWallet:
         if order.state is not OrderState.PAID:
             return order, True
         assert order.paid_at_ms is not None
-        if self._given_back_fen(order, now_ms) or now_ms - order.paid_at_ms > REVERSIBLE_MS:
+        if self._book.given_back(order).held_fen or now_ms - order.paid_at_ms > REVERSIBLE_MS:
             return order, False
         return self._put(replace(order, state=OrderState.REVERSED, reversed_fen=order.charged_fen)), True
 
@@ -182,13 +182,9 @@ class SandboxWallet:
         order = self.order(payment, now_ms)
         if order is None or order.state is not OrderState.PAID:
             return "the order is not paid"
-        if refund.amount_fen < 1 or self._given_back_fen(order, now_ms) + refund.amount_fen > order.charged_fen:
+        if refund.amount_fen < 1 or self._book.given_back(order).held_fen + refund.amount_fen > order.charged_fen:
             return "more than is left of what was charged"
         return ""
-
-    def _given_back_fen(self, order: Order, now_ms: int) -> int:
-        self.bring_up_to_date([order], now_ms)
-        return self._book.given_back(order).held_fen
 
     def _code_user(self, code: str, now_ms: int) -> Order | None:
         user = self._book.code_user(code)
