@@ -34,11 +34,10 @@ def app(
     *routes: tuple[Route, Handler],
     watch: Remembered | None = None,
     max_body_bytes: int = 64 * 1024,
-    body_timeout_s: float = 30,
     max_in_flight: int = 2_000,
 ) -> Application:
     standard = [(Route("POST", "/pay"), echo), (Route("GET", "/pay"), echo)]
-    limits = RequestLimits(max_body_bytes, body_timeout_s, max_in_flight)
+    limits = RequestLimits(max_body_bytes, max_in_flight)
     return Application(list(routes) or standard, watch=watch or Remembered(), limits=limits)
 
 
@@ -235,9 +234,33 @@ async def test_too_many_at_once_are_refused_before_anything_is_read() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_body_that_does_not_come_is_given_up() -> None:
-    async with Served(app(body_timeout_s=0.01)) as server:
-        assert status(await server.exchange(post(b"half", length=8))) == 408
+@pytest.mark.parametrize(
+    "sent",
+    [
+        post(b"half", length=8),
+        post(b"whole") + post(b"half", length=8),
+        b"POST /pay HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n",
+    ],
+    ids=["first", "second", "chunked"],
+)
+async def test_a_body_that_does_not_come_is_given_up(sent: bytes) -> None:
+    watch = Remembered()
+    async with Served(app(watch=watch), limits=ConnectionLimits(body_timeout_s=0.01)) as server:
+        answer = await server.exchange(sent)
+    assert answer.endswith(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    assert watch.notes == [("http client gone", {})]
+    assert watch.alarms == []
+
+
+@pytest.mark.anyio
+async def test_a_slow_handler_is_no_slow_body() -> None:
+    async def slow(_: HttpRequest) -> HttpResponse:
+        await asyncio.sleep(0.005)
+        return text("paid")
+
+    limits = ConnectionLimits(body_timeout_s=0.001)
+    async with Served(app((Route("POST", "/pay"), slow)), limits=limits) as server:
+        assert body_of(await server.exchange(post(b"x", more=CLOSE))) == b"paid"
 
 
 @pytest.mark.anyio

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anytill.ports import Journal
 from anytill.transports import journal as journal_module
 from anytill.transports.journal import FileJournal, JournalBroken, JournalBusy, MemoryJournal
 
@@ -175,6 +176,6 @@ async def test_only_the_owner_reads_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_the_memory_journal_keeps_lines_in_order() -> None:
-    journal = MemoryJournal([b"old"])
+    journal: Journal = MemoryJournal([b"old"])
     await journal.append(b"new")
     assert list(journal.lines()) == [b"old", b"new"]

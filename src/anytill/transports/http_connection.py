@@ -1,7 +1,8 @@
-"""One HTTP/1.1 connection: uvicorn's, with the limits on heads and connections that it lacks.
+"""One HTTP/1.1 connection: uvicorn's, with the limits that it lacks.
 
-A request that is being sent is nobody's yet: no handler, no task, nothing but a connection held open. So whoever sends
-a head slowly, sends one without end or opens connections without end is cut off here, without an answer.
+A request whose head is still being sent is nobody's yet: no handler, no task, nothing but a connection held open. So
+whoever sends a head slowly, sends one without end or opens connections without end is cut off without an answer. A
+body that is late is answered with 408; the application sees a client that went away.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ import asyncio
 import ipaddress
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_BODY_TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How much a connection may do before it has sent a whole head, and how many connections an address may hold.
+    """How long and how large a request may be on its way, and how many connections an address may hold.
 
     Addresses of this machine hold as many as they like: a reverse proxy speaks for everybody.
     """
 
     max_head_bytes: int = 32 * 1024
     head_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
     max_per_address: int = 500
 
 
@@ -47,18 +51,19 @@ class Guard:
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 connection with a limit and a deadline on the head of each request.
+    """uvicorn's HTTP/1.1 connection with deadlines on the head and on the body of each request.
 
-    The deadline is armed only when bytes have arrived and the head is still open, so that the usual request, whose
-    head comes in one piece, pays nothing for it.
+    A deadline is armed only when bytes have arrived and more are needed, so that the usual request, which comes in one
+    piece, pays nothing for it: a timer in the application would cost each payment some microseconds.
     """
 
     def __init__(self, guard: Guard, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._guard = guard
         self._head_open = True  # a connection that never says a word is as slow as one that says it slowly
+        self._body_open = False
         self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -82,7 +87,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._head_bytes > self._guard.limits.max_head_bytes:
                 self.transport.abort()
                 return
-        if self._head_timer is None and (self._head_open or self._idle_without_timer):
+        if self._deadline is None and (self._head_open or self._body_open or self._idle_without_timer):
             self._arm()
 
     def on_message_begin(self) -> None:
@@ -92,8 +97,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_open = False
+        self._body_open = True
         self._disarm()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._body_open = False
+        self._disarm()
+        super().on_message_complete()
 
     @property
     def _address(self) -> str:
@@ -105,12 +116,21 @@ class GuardedProtocol(HttpToolsProtocol):
         return self.timeout_keep_alive_task is None and self.cycle.response_complete
 
     def _arm(self) -> None:
-        self._head_timer = self.loop.call_later(self._guard.limits.head_timeout_s, self.transport.abort)
+        limits = self._guard.limits
+        delay_s = limits.body_timeout_s if self._body_open else limits.head_timeout_s
+        self._deadline = self.loop.call_later(delay_s, self._too_late)
 
     def _disarm(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        if self._body_open and not self.cycle.response_started:
+            self.transport.write(_BODY_TOO_LATE)
+            self.transport.close()
+        else:
+            self.transport.abort()
 
 
 def _is_this_machine(address: str) -> bool:

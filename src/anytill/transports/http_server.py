@@ -7,7 +7,7 @@ watch without a word of the request, and answered as the route says.
 
 A client that goes away does not stop its handler: the payment is being made, and the next query must find its end.
 
-Limits on bodies and on requests in flight are kept here, those on heads and connections in `http_connection`.
+How much may come is limited here, how long it may take and how many connections there may be in `http_connection`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ class RequestLimits:
     """How much the application takes."""
 
     max_body_bytes: int = 64 * 1024
-    body_timeout_s: float = 30.0
     max_in_flight: int = 2_000
 
 
@@ -165,11 +164,7 @@ class Application:
         if "content-length" in headers or "transfer-encoding" in headers:
             limit = self._limits.max_body_bytes if route.max_body_bytes is None else route.max_body_bytes
             _check_announced(headers, limit)
-            try:
-                async with asyncio.timeout(self._limits.body_timeout_s):
-                    body = await _read_body(receive, limit)
-            except TimeoutError:
-                raise _Refused(text("the body took too long\n", status=408)) from None
+            body = await _read_body(receive, limit)
         peer = scope["client"]
         return HttpRequest(scope["method"], _raw_path(scope), query, headers, body, peer[0] if peer else "")
 
