@@ -26,7 +26,7 @@ from anytill.core.payment import Payment, PaymentRef, PayOrder
 from anytill.core.secret import Secret
 from anytill.dialects import Client, load_dialects
 from anytill.gateway import Gateway, GatewayTill, Parts
-from anytill.ports import Channel, Journal, Store, Unreachable
+from anytill.ports import Channel, DueKind, Journal, Store, Unreachable
 from anytill.storage import Vault, open_store
 from anytill.transports.clock import StandingClock
 from anytill.transports.journal import FileJournal
@@ -171,6 +171,11 @@ class World:
         )
         return replace(order, **changes)  # type: ignore[arg-type]
 
+    async def next_due_ms(self) -> int | None:
+        """When the earliest thing of any kind is due."""
+        dues = [await self.store.next_due_ms(kind) for kind in DueKind]
+        return min((due for due in dues if due is not None), default=None)
+
     async def work(self) -> None:
         """One round of everything that is due now."""
         recovery = self.gateway.recovery
@@ -181,7 +186,7 @@ class World:
         """Let time pass; whatever becomes due on the way is done at its own moment."""
         end_ms = self.clock.now_ms() + seconds * 1_000
         rounds = 0
-        while (due_ms := await self.store.next_due_ms()) is not None and due_ms <= end_ms:
+        while (due_ms := await self.next_due_ms()) is not None and due_ms <= end_ms:
             self.clock.advance(max(due_ms - self.clock.now_ms(), 0))
             await self.work()
             rounds += 1

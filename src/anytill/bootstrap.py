@@ -26,7 +26,7 @@ from anytill.core.merchant import Credential, Merchant
 from anytill.core.secret import Secret
 from anytill.dialects import Dialect, load_dialects
 from anytill.gateway import Gateway, Parts
-from anytill.ports import Channel, Clock, Journal, Store, Till
+from anytill.ports import Channel, Clock, DueKind, Journal, Store, Till
 from anytill.storage import Vault, open_store
 from anytill.transports.clock import MovableClock, SystemChance, SystemClock
 from anytill.transports.http_client import open_post, open_send
@@ -158,7 +158,7 @@ def operator_routes(store: Store, watch: JsonWatch) -> list[tuple[Route, Handler
     async def readyz(_request: HttpRequest) -> HttpResponse:
         try:
             async with asyncio.timeout(5):
-                await store.next_due_ms()
+                await store.next_due_ms(DueKind.PAYMENT)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the answer is "not now"
             watch.alarm("not ready", fault=type(fault).__name__)
             return text("the store does not answer\n", status=503)

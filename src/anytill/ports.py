@@ -97,6 +97,14 @@ class RefundPlaced(StrEnum):
     NO_ROOM = "NO_ROOM"  # not paid, being undone, or more than is left
 
 
+class DueKind(StrEnum):
+    """What can be due."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    NOTICE = "notice"
+
+
 class StoreUnavailable(Exception):
     """The database does not answer. What was asked for may or may not have been written."""
 
@@ -147,8 +155,8 @@ class Store(Protocol):
     async def claim_notices(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Notice]:
         """As claim_payments."""
 
-    async def next_due_ms(self) -> int | None:
-        """When the earliest due row of any kind is due; None when nothing is."""
+    async def next_due_ms(self, kind: DueKind) -> int | None:
+        """When the earliest row of this kind is due; None when nothing is."""
 
     async def merchant(self, merchant_id: str) -> Merchant | None:
         """One merchant."""

@@ -325,7 +325,7 @@ async def test_the_channel_is_asked_at_five_seconds_and_every_five_after(world: 
     start = world.clock.now_ms()
     payment = await (await world.till()).pay(world.order("09"))
     asked: list[int] = []
-    while (due := await world.store.next_due_ms()) is not None and due < payment.deadline_at_ms:
+    while (due := await world.next_due_ms()) is not None and due < payment.deadline_at_ms:
         world.clock.advance(due - world.clock.now_ms())
         before = channel.calls.count("query")
         await world.work()

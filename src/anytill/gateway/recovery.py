@@ -17,6 +17,7 @@ from anytill.gateway.notices import Notices
 from anytill.gateway.parts import Parts
 from anytill.gateway.payments import Payments
 from anytill.gateway.refunds import Refunds
+from anytill.ports import DueKind
 
 Row = TypeVar("Row", Payment, Refund, Notice)
 
@@ -34,19 +35,20 @@ class Recovery:
         self._notices = notices
 
     async def payments(self) -> int | None:
-        """Attend to all payments that are due now; returns when something of any kind is due next."""
-        return await self._work(self._parts.store.claim_payments, self._payments.attend)
+        """Attend to all payments that are due now; returns when the next one is due."""
+        return await self._work(DueKind.PAYMENT, self._parts.store.claim_payments, self._payments.attend)
 
     async def refunds(self) -> int | None:
-        """Attend to all refunds that are due now."""
-        return await self._work(self._parts.store.claim_refunds, self._refunds.attend)
+        """Attend to all refunds that are due now; returns when the next one is due."""
+        return await self._work(DueKind.REFUND, self._parts.store.claim_refunds, self._refunds.attend)
 
     async def notices(self) -> int | None:
-        """Attend to all notices that are due now."""
-        return await self._work(self._parts.store.claim_notices, self._notices.attend)
+        """Attend to all notices that are due now; returns when the next one is due."""
+        return await self._work(DueKind.NOTICE, self._parts.store.claim_notices, self._notices.attend)
 
     async def _work(
         self,
+        kind: DueKind,
         claim: Callable[[int, int, int], Awaitable[Sequence[Row]]],
         attend: Callable[[Row], Awaitable[object]],
     ) -> int | None:
@@ -54,7 +56,7 @@ class Recovery:
             rows = await claim(self._parts.clock.now_ms(), LEASE_MS, _AT_ONCE)
             await self._parts.side_by_side([self._guarded(attend, row) for row in rows])
             if len(rows) < _AT_ONCE:
-                return await self._parts.store.next_due_ms()
+                return await self._parts.store.next_due_ms(kind)
 
     async def _guarded(self, attend: Callable[[Row], Awaitable[object]], row: Row) -> None:
         """One row's fault stays its own: it is due again when its lease is over."""

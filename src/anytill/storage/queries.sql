@@ -223,13 +223,17 @@ WHERE merchant_id = due_merchant_id AND payment_id = due_payment_id AND notice_i
     AND due_at_ms <= :now_ms
 RETURNING {notice_columns}
 
--- next_due --
--- When the earliest row of any kind is due. Three looks at the first entry of an index.
-SELECT MIN(first_at_ms) FROM (
-    SELECT (SELECT due_at_ms FROM payment WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1) AS first_at_ms
-    UNION ALL SELECT (SELECT due_at_ms FROM refund WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1)
-    UNION ALL SELECT (SELECT due_at_ms FROM notice WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1)
-) AS firsts
+-- next_payment_due --
+-- When the earliest payment is due: the first entry of an index.
+SELECT due_at_ms FROM payment WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1
+
+-- next_refund_due --
+-- When the earliest refund is due.
+SELECT due_at_ms FROM refund WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1
+
+-- next_notice_due --
+-- When the earliest notice is due.
+SELECT due_at_ms FROM notice WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1
 
 
 -- put_merchant --

@@ -17,7 +17,7 @@ from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, Refund, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.settle import RefundChange
-from anytill.ports import RefundPlaced
+from anytill.ports import DueKind, RefundPlaced
 from anytill.storage import rows
 from anytill.storage.vault import Vault
 from anytill.storage.writes import Engine, Lane, Row, Step, Write
@@ -135,9 +135,9 @@ class SqlStore:
     async def claim_notices(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Notice]:
         return await self._claim("claim_notices", now_ms, lease_ms, limit, rows.notice_of)
 
-    async def next_due_ms(self) -> int | None:
-        [[due_at_ms]] = await self._engine.read("next_due", {})
-        return None if due_at_ms is None else int(due_at_ms)
+    async def next_due_ms(self, kind: DueKind) -> int | None:
+        found = await self._engine.read(f"next_{kind}_due", {})
+        return int(found[0][0]) if found else None
 
     # Merchants and credentials
 
