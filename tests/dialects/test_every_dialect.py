@@ -20,10 +20,10 @@ from anytill.core.errors import (
     NotSupported,
     OrderConflict,
     PaymentNotFound,
-    Refusal,
     RefundConflict,
     RefundExceedsPaid,
     RefundNotFound,
+    Refusal,
     UnknownCredential,
     refusal_classes,
 )
@@ -130,7 +130,7 @@ async def test_a_payment_looks_the_same_at_every_moment(world: World, dialect: D
 
     wired, direct = await pair.both(pay)
     assert wired == direct
-    for seconds in (0, 2, 10, 20, 60, 120):
+    for seconds in (2, 10, 20, 60, 120):
         await world.pass_s(seconds)
         if pair.can("query") and len(refs) == 2 and refs["W"].payment_id:
             wired, direct = await pair.both(lambda till, side: till.query(refs[side]))
@@ -268,7 +268,7 @@ async def test_a_refund_looks_the_same_at_every_moment(world: World, dialect: Di
 
     wired, direct = await pair.both(refund)
     assert wired == direct
-    for seconds in (0, 2, 10, 60):
+    for seconds in (2, 10, 60):
         await world.pass_s(seconds)
         wired, direct = await pair.both(lambda till, side: till.query_refund(RefundRef(f"R{order.order_no}{side}")))
         assert wired == direct
