@@ -1,0 +1,27 @@
+"""Chaoying 超赢 aggregated payment API v2.9.0: the record that the rest of anytill knows. See README.md."""
+
+from __future__ import annotations
+
+from anytill.core.payment import Method
+from anytill.dialects import Dialect, Route
+from anytill.dialects.chaoying import messages, sandbox, server, words
+from anytill.dialects.chaoying.client import Client
+
+DIALECT = Dialect(
+    name=server.NAME,
+    title="超赢聚合支付 v2.9.0",
+    routes=tuple(
+        Route(path, ignore_case=True)
+        for path in (messages.GATEWAY_PATH, messages.WECHAT_PREORDER_PATH, messages.ALIPAY_PREORDER_PATH)
+    ),
+    handle=server.handle,
+    system_error=server.system_error,
+    refusals=words.REFUSALS,
+    operations=frozenset({"pay", "query", "cancel", "refund", "query_refund"}),
+    methods=frozenset({Method.BARCODE, Method.FACE, Method.QR, Method.JSAPI, Method.APP}),
+    form=server.FORM,
+    client=Client,
+    client_settings=sandbox.CLIENT_SETTINGS,
+    sandbox=sandbox.SANDBOX,
+    sandbox_settings=sandbox.sandbox_settings,
+)

@@ -1,0 +1,41 @@
+"""The demo's published credential, and the identities that belong to it.
+
+Real identities at the wallets (`appid`, `wx_mch_id` …) stand in a credential's options. The published agent has made-up
+ones of the right shape, so that the demo's answers have all the fields of the samples; they follow the login, which no
+other gateway accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from anytill.core.merchant import Credential
+from anytill.dialects import SandboxAccess
+
+SANDBOX: Final = SandboxAccess(
+    login="16850000000000017",
+    secret="5c1f0a94e2d84b37a6e93d7b08c2f416",  # noqa: S106 - published on purpose
+    number="68500017",
+)
+CLIENT_SETTINGS: Final = ("base_url", "agent_id", "key", "mch_id", "sub_appid")
+SANDBOX_OPTIONS: Final[Mapping[str, str]] = {
+    "appid": "wx6850a17e00000001",
+    "channel_mch_id": "1685000001",
+    "wx_mch_id": "1685000001",
+    "wx_sub_mch_id": "1685000017",
+}
+
+
+def options_of(credential: Credential) -> Mapping[str, str]:
+    """The credential's identities at the wallets: `appid`, `channel_mch_id`, `sub_mch_id`, `wx_mch_id`,
+    `wx_sub_mch_id`, and `code_img_base`, the address that draws a QR code of the text put behind it."""
+    if credential.login == SANDBOX.login:
+        return {**SANDBOX_OPTIONS, **credential.options}
+    return credential.options
+
+
+def sandbox_settings(base_url: str) -> Mapping[str, str]:
+    """What a client of the demo needs to be told."""
+    values = (base_url, SANDBOX.login, SANDBOX.secret, SANDBOX.number, "wx6850a17e00000017")
+    return dict(zip(CLIENT_SETTINGS, values, strict=True))
