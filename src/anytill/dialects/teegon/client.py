@@ -39,6 +39,8 @@ from anytill.wire.http import FORM, HttpRequest, HttpResponse, text
 from anytill.wire.jsontext import Json
 from anytill.wire.redact import mask_code
 
+#: Charges whose amounts a client keeps in mind; the oldest go first.
+_MOST_REMEMBERED: Final = 10_000
 _REFUSED: Final = {words: refusal for refusal, words in REFUSALS.items()}
 
 
@@ -50,17 +52,21 @@ class Client:
         self._client_id = settings["client_id"]
         self._secret = Secret(settings["client_secret"])
         self._send = send
+        self._amounts_fen: dict[str, int] = {}
 
     async def pay(self, order: PayOrder) -> Payment:
-        """收银支付接口. Needs a notice address, as the vendor does; raises Unreachable when the end is unknown."""
+        """收银支付接口. Needs a notice address, as the vendor does. Raises Unreachable when the end is unknown."""
         charge, wallet = self._charge(order)
         answer = await self._ask(CHARGE_PATHS[0], codec.charge_fields(charge))
         if isinstance(answer, Failure):
             return self._not_paid(order, wallet, answer)
-        return self._payment(codec.read_charge_result(answer), order)
+        payment = self._payment(codec.read_charge_result(answer), order)
+        self._remember(payment)
+        return payment
 
     async def query(self, ref: PaymentRef) -> Payment:
-        """支付状态查询接口, by our charge number only. The vendor tells no amounts here: they are 0."""
+        """支付状态查询接口, by charge number only. The vendor tells no amount here: it is the one that this client
+        charged, or 0 for a charge of somebody else's."""
         if not ref.payment_id:
             raise NotSupported("Teegon asks by charge_id only")
         query = StatusQuery(self._client_id, ref.payment_id)
@@ -78,7 +84,7 @@ class Client:
             method=Method.BARCODE,
             wallet=_wallet(status.pay_channel, "pay_channel"),
             state=state,
-            amount_fen=0,
+            amount_fen=self._amounts_fen.get(status.charge_id, 0),
             dialect=DIALECT,
             login=self._client_id,
         )
@@ -179,6 +185,11 @@ class Client:
             details=told.echoed,
             code_hint=_hint(order),
         )
+
+    def _remember(self, payment: Payment) -> None:
+        if len(self._amounts_fen) >= _MOST_REMEMBERED:
+            del self._amounts_fen[next(iter(self._amounts_fen))]
+        self._amounts_fen[payment.payment_id] = payment.amount_fen
 
     def _not_paid(self, order: PayOrder, wallet: Wallet, failure: Failure) -> Payment:
         """The payment that the failure form says was not paid. Raises the refusal when it says something else."""

@@ -84,7 +84,7 @@ _URL = r"(?i:https?)://[!-~]+"
 _IP = "[0-9A-Fa-f.:]*"
 # "ip" is too short a name: only a value that looks like an address keeps it from being found inside other values.
 _CERTAINLY_IP = "[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+"
-_CLIENT_ID = "[0-9A-Za-z]+"
+_CLIENT_ID = "(?:(?!metadata)[0-9A-Za-z])+"
 # Without its own name, so that a notify_url such as http://shop/order_notify does not end before it.
 _ORDER_NO = _word_without("order_no", "out_order_no", "pay_channel", "return_url")
 # The source's sample forms have a blank on either side of these two values, which is why their rows are longer.
@@ -133,7 +133,7 @@ NOTICE_FIELDS: Final = (
     Field("bank", "对应银行", 128, False, _text_without("buyer")),
     Field("buyer", "买家", 128, True, _text_without("buyer_openid")),
     Field("channel", "支付渠道", 64, True, "[a-z_]+"),
-    Field("charge_id", "支付单号", 64, True, "[0-9A-Za-z_-]+"),
+    Field("charge_id", "支付单号", 64, True, _word_without("device_info", "event_time")),
     Field("device_info", "设备号", 64, False, _word_without("event_time")),
     Field("is_success", "是否成功", 5, True, "true|false"),
     Field("metadata", "附加信息", 512, False, _TEXT),
@@ -148,7 +148,7 @@ NOTICE_FIELDS: Final = (
     Field("payment_no", "渠道流水号", 64, False, "[0-9A-Za-z_-]*"),
     Field("event_time", "事件时间", 32, False, "[0-9: -]*"),
     Field("seller_account", "卖家", 128, False, _TEXT),
-    Field("data", "数据", 4096, False, _text_without("device_info|event_time")),
+    Field("data", "数据", 4096, False, r"(?s:[{\[](?:(?!device_info|event_time).)*)?"),
 )
 
 #: `status` of every notice.
