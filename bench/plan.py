@@ -1,0 +1,223 @@
+"""What is measured, in which order, and the measuring itself.
+
+A round goes once through everything: the floors, then for each store, mode and dialect a new gateway on a new database,
+loaded with ever more connections. Several rounds follow each other, and each figure is the median of its rounds; so a
+change of the machine's mood touches all figures alike. When a gateway has ended, its books are audited.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from bench import books, floors, orders
+from bench.codecs import codec_us
+from bench.load import Load, Score
+from bench.processes import Serving, cpu_of_family_s, cpu_s, run_load, started_server
+from tests.postgres import Server, fresh_database
+
+#: More than any gateway answers here in a second; so many requests are signed beforehand.
+_MOST_PER_S: Final = 16_000
+_MOST_ECHOES_PER_S: Final = 45_000
+ECHO: Final = "echo"
+SQLITE: Final = "sqlite"
+POSTGRES: Final = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A gateway to measure, and under how many connections, one after the other."""
+
+    dialect: str
+    store: str
+    grouped: bool
+    connections: tuple[int, ...]
+    processes: int = 1
+    deliver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a figure is about."""
+
+    dialect: str
+    store: str
+    grouped: bool
+    connections: int
+    processes: int = 1
+    deliver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of a row; times in milliseconds, CPU in microseconds a payment."""
+
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    server_cpu_us: float
+    store_cpu_us: float = 0.0  # of the database's own processes
+
+
+@dataclass(slots=True)
+class Results:
+    """All figures, round by round."""
+
+    rows: dict[Row, list[Figures]] = field(default_factory=dict)
+    pgbench_per_s: list[float] = field(default_factory=list)
+    codec_us: dict[str, list[float]] = field(default_factory=dict)
+    audited: int = 0  # payments whose books were found right
+
+    def median(self, row: Row) -> Figures | None:
+        """The middle of the rounds, figure by figure; None when it was not measured."""
+        found = self.rows.get(row)
+        if not found:
+            return None
+        names = Figures.__dataclass_fields__
+        return Figures(**{name: statistics.median(getattr(each, name) for each in found) for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int
+    seconds: float
+    warm_up_s: float
+    echo_connections: tuple[int, ...]
+    cases: tuple[Case, ...]
+    pgbench_s: int = 2
+
+
+def plan(*, full: bool, rounds: int | None = None, seconds: float | None = None) -> Plan:
+    """The quick plan, or the full one: more connections, longer and more rounds."""
+    few, many = ((1, 8, 32, 128), (1, 8, 32, 128)) if full else ((1, 32, 128), (32, 128))
+    cases: list[Case] = []
+    for dialect in orders.dialects():
+        cases += [Case(dialect, SQLITE, grouped, few) for grouped in (False, True)]
+        cases += [Case(dialect, POSTGRES, grouped, many) for grouped in (False, True)]
+        cases.append(Case(dialect, POSTGRES, True, (32, 128) if full else (128,), processes=2))
+    # The only measured dialect whose till-side payments cause notices.
+    if "teegon" in orders.dialects():
+        cases.append(Case("teegon", POSTGRES, True, (32,), deliver=True))
+    seconds = seconds or (3.0 if full else 1.2)
+    return Plan(rounds or (5 if full else 3), seconds, 0.3, few, tuple(cases))
+
+
+class Bench:
+    """One measurement from beginning to end, in a directory that the database's account may pass through."""
+
+    def __init__(self, plan: Plan, directory: Path, postgres: Server | None, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._postgres = postgres
+        self._say = say
+        self._names = count(1)
+        self.results = Results()
+
+    def run(self) -> Results:
+        """All rounds. Raises Failed as soon as a payment or a book is not right."""
+        for number in range(self._plan.rounds):
+            self._say(f"round {number + 1} of {self._plan.rounds}")
+            self._floors()
+            for case in self._plan.cases:
+                if self._postgres is not None or case.store != POSTGRES:
+                    self._measure(case)
+        return self.results
+
+    def _floors(self) -> None:
+        for dialect in orders.dialects():
+            self.results.codec_us.setdefault(dialect, []).append(codec_us(dialect))
+        with started_server("echo") as server:
+            for connections in self._plan.echo_connections:
+                self._load(Row(ECHO, "", grouped=False, connections=connections), [server], 0)
+        if self._postgres is not None:
+            rate = floors.pgbench_per_s(self._postgres.dsn, self._directory, self._plan.pgbench_s)
+            self.results.pgbench_per_s.append(uvloop.run(rate))
+
+    def _measure(self, case: Case) -> None:
+        with self._fresh_store(case.store) as url:
+            answered = 0
+            with ExitStack() as stack:
+                servers = [
+                    stack.enter_context(started_server("gateway", url, *_options(case, node)))
+                    for node in range(case.processes)
+                ]
+                for connections in case.connections:
+                    row = Row(case.dialect, case.store, case.grouped, connections, case.processes, case.deliver)
+                    answered += self._load(row, servers, answered)
+            uvloop.run(books.check(url, answered))
+            self.results.audited += answered
+
+    def _load(self, row: Row, servers: Sequence[Serving], first: int) -> int:
+        """Load the servers, note the figures, return how many payments were answered."""
+        echo = row.dialect == ECHO
+        template = orders.template(orders.dialects()[0] if echo else row.dialect)
+        seconds = self._plan.warm_up_s + self._plan.seconds
+        load = Load(
+            template=template,
+            ports=tuple(server.port for server in servers),
+            connections=row.connections,
+            warm_up_s=self._plan.warm_up_s,
+            seconds=self._plan.seconds,
+            first=first,
+            most=int(seconds * (_MOST_ECHOES_PER_S if echo else _MOST_PER_S)),
+            paid="&sign=" if echo else template.paid,
+        )
+        before = self._cpu_s(row, servers)
+        score = run_load(load)
+        after = self._cpu_s(row, servers)
+        server_us, store_us = ((after[n] - before[n]) / score.answered * 1e6 for n in range(2))
+        self._note(row, score, server_us, store_us)
+        return score.answered
+
+    def _note(self, row: Row, score: Score, server_us: float, store_us: float) -> None:
+        figures = Figures(score.per_s, score.p50_ms, score.p99_ms, server_us, store_us)
+        self.results.rows.setdefault(row, []).append(figures)
+        self._say(f"  {name(row):44} {row.connections:4} conn {score.per_s:9,.0f}/s")
+
+    def _cpu_s(self, row: Row, servers: Sequence[Serving]) -> tuple[float, float]:
+        store = 0.0
+        if self._postgres is not None and row.store == POSTGRES:
+            pid_file = self._directory / "postgres" / "data" / "postmaster.pid"
+            store = cpu_of_family_s(int(pid_file.read_text().split()[0]))
+        return sum(cpu_s(server.pid) for server in servers), store
+
+    @contextmanager
+    def _fresh_store(self, store: str) -> Iterator[str]:
+        """The address of an empty store that goes away afterwards."""
+        if store == SQLITE:
+            path = self._directory / f"{next(self._names)}.db"
+            try:
+                yield f"sqlite:///{path}"
+            finally:
+                for file in self._directory.glob(f"{path.name}*"):
+                    file.unlink()
+        else:
+            assert self._postgres is not None
+            with fresh_database(self._postgres.dsn) as dsn:
+                yield dsn
+
+
+def name(row: Row) -> str:
+    """The row in words, without its connections."""
+    if row.dialect == ECHO:
+        return "echo: the server alone"
+    words = [row.dialect, row.store, "group commit" if row.grouped else "one by one"]
+    words += ["2 processes"] if row.processes == 2 else []
+    words += ["notices sent"] if row.deliver else []
+    return ", ".join(words)
+
+
+def _options(case: Case, node: int) -> list[str]:
+    options = ["--node", str(node)]
+    options += [] if case.grouped else ["--no-group-commit"]
+    options += ["--deliver"] if case.deliver else []
+    return options
