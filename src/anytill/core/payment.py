@@ -110,8 +110,7 @@ class Payment:
     order_digest: str = ""
     code_digest: str | None = None  # holds the payer's code while it must not be used for another order
     code_hint: str = ""  # the code with its middle masked
-    asked: int = 0  # how often the channel was asked since the state last changed
-    asked_at_ms: int = 0
+    asked: int = 0  # how often the channel was asked in vain since the state last changed
     due_at_ms: int | None = None  # when the gateway itself must act next; None: nothing to do
     version: int = 0
 
@@ -183,7 +182,6 @@ class Refund:
     ended_at_ms: int | None = None
     order_digest: str = ""
     asked: int = 0
-    asked_at_ms: int = 0
     due_at_ms: int | None = None
     version: int = 0
 

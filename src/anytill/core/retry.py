@@ -26,10 +26,11 @@ CANCEL_NOT_BEFORE_MS: Final = 15 * SECOND
 CODE_HELD_MS: Final = 10 * MINUTE
 #: After an unpaid end the channel is asked once more: a pay call that was overtaken must not be kept.
 LAST_LOOK_MS: Final = 30 * SECOND
-#: A till that asks more often than this gets what is stored; the channel is not asked again.
-ASK_AGAIN_MS: Final = 1 * SECOND
+#: While an order's own pay or refund call is under way nobody knows more than it will tell: a till that asks then is
+#: told what is stored. After this the call is given up for lost.
+CALL_UNDER_WAY_MS: Final = 5 * SECOND
 
-_PAYMENT_STEPS: Final = (5 * SECOND,)
+_PAYMENT_STEPS: Final = (CALL_UNDER_WAY_MS,)
 _ORDER_STEPS: Final = (*(5 * SECOND,) * 12, *(10 * SECOND,) * 12, 30 * SECOND)
 _UNDO_STEPS: Final = (*(3 * SECOND,) * 5, *(10 * SECOND,) * 6, MINUTE, MINUTE, 5 * MINUTE, 5 * MINUTE, HOUR)
 _LAST_LOOK_STEPS: Final = (LAST_LOOK_MS, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR)

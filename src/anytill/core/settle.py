@@ -31,6 +31,7 @@ class Change:
 
     after: Payment
     postings: tuple[Posting, ...] = ()
+    news: bool = True  # something is known now that was not; without it only the next due time moved
     paid: bool = False  # it has just become PAID: a notice is due
     alarm: str = ""  # what a person must hear of; empty when all is as it should be
 
@@ -41,6 +42,7 @@ class RefundChange:
 
     after: Refund
     postings: tuple[Posting, ...] = ()
+    news: bool = True  # as in Change
     released_fen: int = 0  # of the reservation, because it definitely did not happen
     refunded_fen: int = 0
     returned_fen: int = 0
@@ -53,7 +55,7 @@ def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
     try:
         state = next_state(payment.state, event)
     except IllegalMove as contradiction:
-        return Change(payment, alarm=f"contradiction: {contradiction}")
+        return Change(payment, news=False, alarm=f"contradiction: {contradiction}")
     moved = state is not payment.state
     after = replace(
         payment,
@@ -62,10 +64,10 @@ def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
         payer_id=answer.payer_id or payment.payer_id,
         invitation=answer.invitation or payment.invitation,
         reason=answer.reason or payment.reason,
-        asked=0 if moved else payment.asked + 1,
-        asked_at_ms=now_ms,
     )
-    return _booked(payment, after, event, answer, now_ms)
+    news = after != payment
+    after = replace(after, asked=0 if moved else payment.asked + 1)
+    return replace(_booked(payment, after, event, answer, now_ms), news=news)
 
 
 def ask_cancel(payment: Payment, now_ms: int) -> Change:
@@ -122,7 +124,7 @@ def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer
         alarm = "the money cannot be given back by cancel or refund"
     after = _ended(before, after, event, now_ms)
     paid = after.state is PaymentState.PAID and before.state is not PaymentState.PAID
-    return Change(after, postings, paid, alarm)
+    return Change(after, postings, paid=paid, alarm=alarm)
 
 
 def _given_back(payment: Payment, now_ms: int) -> tuple[Payment, tuple[Posting, ...]]:
@@ -153,19 +155,19 @@ def hear_refund(payment: Payment, refund: Refund, answer: RefundAnswer, now_ms: 
     try:
         state = next_refund_state(refund.state, event)
     except IllegalMove as contradiction:
-        return RefundChange(refund, alarm=f"contradiction: {contradiction}")
+        return RefundChange(refund, news=False, alarm=f"contradiction: {contradiction}")
     moved = state is not refund.state
     after = replace(
         refund,
         state=state,
         channel_refund_no=answer.channel_refund_no or refund.channel_refund_no,
         reason=answer.reason or refund.reason,
-        asked=0 if moved else refund.asked + 1,
-        asked_at_ms=now_ms,
     )
+    news = after != refund
+    after = replace(after, asked=0 if moved else refund.asked + 1)
     after = replace(after, due_at_ms=retry.refund_due_at(after, now_ms))
     if not moved or after.due_at_ms is not None:
-        return RefundChange(after)
+        return RefundChange(after, news=news)
     return _refund_ended(payment, replace(after, ended_at_ms=now_ms), now_ms)
 
 

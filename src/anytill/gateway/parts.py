@@ -34,6 +34,7 @@ class Parts:
     post: Post
     forms: Mapping[str, NoticeForm] = field(default_factory=dict)  # by dialect
     default_channel: str = ""
+    most_at_channel: int = 1_000  # pay calls under way at most; more orders are refused before they are accepted
     loopback_notices: bool = False  # demo mode: notices may go to this machine
     wake: Callable[[], None] = _nobody_waits  # something is due at once
     side_by_side: Callable[[Sequence[Awaitable[None]]], Awaitable[None]] = _one_by_one

@@ -21,6 +21,7 @@ from anytill.core.errors import (
     NotCancellable,
     NoticeAddressRefused,
     OrderConflict,
+    Overloaded,
     PayCodeInUse,
     PaymentNotFound,
 )
@@ -39,8 +40,8 @@ from anytill.wire.addresses import check_url
 from anytill.wire.errors import WireError
 from anytill.wire.redact import mask_code
 
-#: One order number, one code: after this many rounds of "taken, then gone" something is wrong with the store.
-_ROUNDS = 5
+#: Every lost round means that somebody else's write won, so rounds end; this many mean a fault in the store.
+_ROUNDS = 50
 
 
 class Payments:
@@ -51,16 +52,23 @@ class Payments:
         self._directory = directory
         self._store = parts.store
         self._clock = parts.clock
+        self._at_channel = 0  # pay calls under way: a channel that hangs must not pile them up without end
 
     async def pay(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment:
         """Take a payment, or return the one that this very order started before."""
         merchant = await self._directory.merchant(merchant_id)
         payment = self._accept(merchant, credential, order)
-        before = await self._place(payment)
-        if before is not None:
-            return await self._fresh(before)
-        answer = await self._heard(payment, self._channel(payment).pay(payment, order.pay_code))
-        return await self.settle(payment, answer)
+        if self._at_channel >= self._parts.most_at_channel:
+            raise Overloaded
+        self._at_channel += 1
+        try:
+            before = await self._place(payment)
+            if before is not None:
+                return await self._fresh(before)
+            answer = await self._heard(payment, self._channel(payment).pay(payment, order.pay_code))
+            return await self.settle(payment, answer)
+        finally:
+            self._at_channel -= 1
 
     async def query(self, merchant_id: str, ref: PaymentRef) -> Payment:
         """The payment as it stands now."""
@@ -92,12 +100,12 @@ class Payments:
         merchant = await self._directory.merchant(merchant_id)
         return await self._parts.channel_for(merchant, wallet).face_ticket(merchant_id, device, raw)
 
-    async def attend(self, payment: Payment) -> Payment:
+    async def attend(self, payment: Payment, *, by_till: bool = False) -> Payment:
         """Do what this payment needs now: ask, take back at the deadline, go on taking back, or look a last time."""
         if payment.is_undoing:
             return await self._undo(payment)
         if payment.state is not PaymentState.PARKED:
-            payment = await self._ask(payment)
+            payment = await self._ask(payment, by_till=by_till)
         overdue = self._clock.now_ms() >= payment.deadline_at_ms
         if overdue and (payment.is_open or payment.state is PaymentState.PARKED):
             payment = await self._decide_cancel(payment)
@@ -105,11 +113,14 @@ class Payments:
                 return await self._undo(payment)
         return payment
 
-    async def settle(self, payment: Payment, answer: Answer) -> Payment:
-        """Commit what the channel's word makes of the payment; returns the record as it then stands."""
+    async def settle(self, payment: Payment, answer: Answer, *, by_till: bool = False) -> Payment:
+        """Commit what the channel's word makes of the payment; returns the record as it then stands.
+
+        A till that asks `by_till` and hears nothing new leaves no trace: when the gateway asks next is not its affair.
+        """
         for _ in range(_ROUNDS):
             change = hear(payment, answer, self._clock.now_ms())
-            if change.after is payment:
+            if not change.news and (by_till or change.after.due_at_ms == payment.due_at_ms):
                 self._alarm(payment, change.alarm)
                 return payment
             notice = self._notice(change.after) if change.paid and change.after.notice_url else None
@@ -157,7 +168,6 @@ class Payments:
             order_digest=order.digest(credential.dialect),
             code_digest=fingerprint(merchant.merchant_id, code) if code else None,
             code_hint=mask_code(code) if code else "",
-            asked_at_ms=now,
         )
         return replace(payment, due_at_ms=retry.payment_due_at(payment, now))
 
@@ -190,16 +200,17 @@ class Payments:
         await self._store.move_payment(holder, replace(holder, code_digest=None))
 
     async def _fresh(self, payment: Payment) -> Payment:
-        """The payment after asking the channel, unless its end is known or it was asked a moment ago."""
+        """The payment after asking the channel, unless its end is known or its own pay call is under way."""
         if not (payment.is_open or payment.is_undoing):
             return payment
-        now = self._clock.now_ms()
-        if now - payment.asked_at_ms < retry.ASK_AGAIN_MS and now < payment.deadline_at_ms:
+        young = self._clock.now_ms() - payment.created_at_ms < retry.CALL_UNDER_WAY_MS
+        if young and payment.state is PaymentState.SUBMITTED:
             return payment
-        return await self.attend(payment)
+        return await self.attend(payment, by_till=True)
 
-    async def _ask(self, payment: Payment) -> Payment:
-        return await self.settle(payment, await self._heard(payment, self._channel(payment).query(payment)))
+    async def _ask(self, payment: Payment, *, by_till: bool) -> Payment:
+        answer = await self._heard(payment, self._channel(payment).query(payment))
+        return await self.settle(payment, answer, by_till=by_till)
 
     async def _decide_cancel(self, payment: Payment) -> Payment:
         """Commit the wish to take it back, unless it has ended unpaid or is being taken back already."""

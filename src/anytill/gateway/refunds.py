@@ -27,7 +27,7 @@ from anytill.gateway.parts import Parts
 from anytill.gateway.payments import Payments
 from anytill.ports import RefundPlaced
 
-_ROUNDS = 5
+_ROUNDS = 50
 
 
 class Refunds:
@@ -66,22 +66,23 @@ class Refunds:
         """All refunds of a payment, oldest first."""
         return await self._store.refunds_of(merchant_id, payment.payment_id)
 
-    async def attend(self, refund: Refund) -> Refund:
+    async def attend(self, refund: Refund, *, by_till: bool = False) -> Refund:
         """Ask the channel what became of it; send it again, under its own number, if the channel never had it."""
         payment = await self._payments.find(refund.merchant_id, PaymentRef(payment_id=refund.payment_id))
         channel = self._parts.channels[refund.channel]
         answer = await self._heard(refund, channel.query_refund(payment, refund))
         if answer.event is RefundEvent.NOT_FOUND:
             answer = await self._heard(refund, channel.refund(payment, refund))
-        return await self.settle(payment, refund, answer)
+        return await self.settle(payment, refund, answer, by_till=by_till)
 
-    async def settle(self, payment: Payment, refund: Refund, answer: RefundAnswer) -> Refund:
-        """Commit what the channel's word makes of the refund; returns the record as it then stands."""
+    async def settle(self, payment: Payment, refund: Refund, answer: RefundAnswer, *, by_till: bool = False) -> Refund:
+        """Commit what the channel's word makes of the refund; returns the record as it then stands. `by_till` as in
+        Payments.settle."""
         for _ in range(_ROUNDS):
             change = hear_refund(payment, refund, answer, self._clock.now_ms())
             if change.alarm:
                 self._parts.watch.alarm("refund", refund_id=refund.refund_id, what=change.alarm)
-            if change.after is refund:
+            if not change.news and (by_till or change.after.due_at_ms == refund.due_at_ms):
                 return refund
             if await self._store.move_refund(refund, change):
                 self._parts.watch.note(f"refund_{change.after.state.lower()}", refund_id=refund.refund_id)
@@ -108,7 +109,6 @@ class Refunds:
             details=order.details,
             created_at_ms=now,
             order_digest=fingerprint(payment.payment_id, str(order.amount_fen)),
-            asked_at_ms=now,
         )
         return replace(refund, due_at_ms=retry.refund_due_at(refund, now))
 
@@ -120,10 +120,12 @@ class Refunds:
         return await self._fresh(earlier)
 
     async def _fresh(self, refund: Refund) -> Refund:
-        asked_lately = self._clock.now_ms() - refund.asked_at_ms < retry.ASK_AGAIN_MS
-        if refund.state not in OPEN_REFUND_STATES or asked_lately:
+        if refund.state not in OPEN_REFUND_STATES:
             return refund
-        return await self.attend(refund)
+        young = self._clock.now_ms() - refund.created_at_ms < retry.CALL_UNDER_WAY_MS
+        if young and refund.state is RefundState.SUBMITTED:
+            return refund
+        return await self.attend(refund, by_till=True)
 
     async def _heard(self, refund: Refund, word: Awaitable[RefundAnswer]) -> RefundAnswer:
         """The channel's word; a fault in its adapter is silence, never a "no"."""

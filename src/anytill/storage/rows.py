@@ -57,7 +57,6 @@ def _about_payment(payment: Payment) -> str:
             "order_digest": payment.order_digest,
             "code_hint": payment.code_hint,
             "asked": payment.asked,
-            "asked_at_ms": payment.asked_at_ms,
         }
     )
 
@@ -140,7 +139,6 @@ def _about_refund(refund: Refund) -> str:
             "ended_at_ms": refund.ended_at_ms,
             "order_digest": refund.order_digest,
             "asked": refund.asked,
-            "asked_at_ms": refund.asked_at_ms,
         }
     )
 
@@ -291,7 +289,7 @@ def merchant_values(merchant: Merchant) -> Values:
         "name": merchant.name,
         "short_name": merchant.short_name,
         "max_amount_fen": merchant.max_amount_fen,
-        "channels": dict(merchant.channels),
+        "channels": {str(wallet): channel for wallet, channel in merchant.channels.items()},
     }
     return {"merchant_id": merchant.merchant_id, "state": merchant.state.value, "about": json_text(about)}
 
