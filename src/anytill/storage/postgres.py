@@ -44,13 +44,18 @@ _READERS: Final = 8
 _TRIES: Final = 4
 
 _SETTINGS: Final = {"application_name": "anytill", "jit": "off"}
-#: A batch finds its rows by key. A plan made while the table was small would scan it for ever after.
+#: A batch finds its rows by key, never by scanning or hashing a table that was small when the plan was made.
 _LANE_SETTINGS: Final = _SETTINGS | {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
 }
+
+#: A connection forgets its plans after so many statements. All keys start with merchant_id, and while a table is nearly
+#: empty any of them looks as good as the right one: such a plan later walks through all rows of a merchant. It would
+#: be kept until the server analyses the table, which is minutes away when a new database meets its first rush.
+_REPLAN_AFTER: Final = frozenset(2**power for power in range(2, 17))
 
 #: The connection or the server went away, or cannot write at the moment.
 _LOST: Final = (
@@ -108,11 +113,12 @@ class _Link:
         self._settings = settings
         self._connection: asyncpg.Connection[Any] | None = None
         self._prepared: dict[str, Any] = {}
+        self._ran = 0
 
     async def connection(self) -> asyncpg.Connection[Any]:
         """The connection, to a server that takes writes. Raises StoreUnavailable when none can be made."""
         if self._connection is None or self._connection.is_closed():
-            self._prepared = {}
+            self._prepared, self._ran = {}, 0
             try:
                 self._connection = await asyncpg.connect(
                     self._dsn,
@@ -128,6 +134,9 @@ class _Link:
     async def run(self, name: str, arguments: Sequence[object]) -> tuple[Sequence[Row], int]:
         """Run a named statement: its rows, and how many rows it touched."""
         connection = await self.connection()
+        self._ran += 1
+        if self._ran in _REPLAN_AFTER:
+            await connection.execute("DISCARD PLANS")
         statement = self._prepared.get(name)
         if statement is None:
             statement = self._prepared[name] = await connection.prepare(self._statements[name].sql)
