@@ -32,10 +32,13 @@ class Canary:
         self._answer = answer
         self.connections = 0
         self.heard: list[bytes] = []
-        self.names: list[str | None] = []
+        self._talks: set[asyncio.Task[None]] = set()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -46,8 +49,8 @@ class Canary:
                     writer.write(self._answer)
                 else:
                     await self._answer(head + body, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # asyncio's stream server takes a cancelled talk for a fault, so it ends like any other
         finally:
             await hang_up(writer)
 
@@ -58,7 +61,9 @@ class Canary:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
-            await turns(20)
+            for talk in self._talks:
+                talk.cancel()
+            await asyncio.gather(*self._talks, return_exceptions=True)
 
 
 def request(
