@@ -1,0 +1,87 @@
+"""Settings: where they come from, which wins, and what is said of those that make no sense."""
+
+from __future__ import annotations
+
+import pytest
+
+from anytill.config import SETTINGS, SettingsError, environment_name, read_settings
+from anytill.core.merchant import MerchantState
+
+TOML = """
+[server]
+port = 9000
+[store]
+url = "sqlite:///shop.db"
+group_commit = false
+[channel.wallet]
+kind = "sandbox"
+book = "wallet.journal"
+[[merchant]]
+id = "m1"
+name = "一号店"
+state = "off"
+max_amount_fen = 500
+channels = { ALIPAY = "wallet" }
+[[credential]]
+dialect = "teegon"
+login = "till1"
+secret_env = "TILL1"
+merchants = { "" = "m1" }
+"""
+
+
+def test_defaults_file_environment_command_line_in_this_order() -> None:
+    assert read_settings("", {}).number("server.port") == 8000
+    assert read_settings(TOML, {}).number("server.port") == 9000
+    environ = {"ANYTILL_SERVER__PORT": "9001", "OTHER": "x", "ANYTILL_HOME": "not a setting: it has no section"}
+    assert read_settings(TOML, environ).number("server.port") == 9001
+    assert read_settings(TOML, environ, {"server.port": 9002}).number("server.port") == 9002
+
+
+def test_everything_in_the_file() -> None:
+    settings = read_settings(TOML, {})
+    assert settings.text("store.url") == "sqlite:///shop.db"
+    assert settings.switch("store.group_commit") is False
+    (channel,) = settings.channels
+    assert (channel.name, channel.kind, channel.options) == ("wallet", "sandbox", {"book": "wallet.journal"})
+    (merchant,) = settings.merchants
+    assert (merchant.merchant_id, merchant.state, merchant.max_amount_fen) == ("m1", MerchantState.OFF, 500)
+    assert merchant.channels == {"ALIPAY": "wallet"}
+    (credential,) = settings.credentials
+    assert (credential.login, credential.secret_env, credential.merchants) == ("till1", "TILL1", {"": "m1"})
+
+
+@pytest.mark.parametrize(
+    ("toml", "environ", "said"),
+    [
+        ("port = ", {}, "not TOML"),
+        ("[server]\nprot = 1", {}, "no setting server.prot"),
+        ("server = 1", {}, "[server] must be a table"),
+        ("", {"ANYTILL_SERVER__PROT": "1"}, "no setting ANYTILL_SERVER__PROT"),
+        ("[server]\nport = 70000", {}, "server.port must be a whole number from 0 to 65535"),
+        ("[server]\nport = true", {}, "server.port must be a whole number"),
+        ("[server]\nport = 1.5", {}, "server.port must be a whole number"),
+        ("", {"ANYTILL_SERVER__PORT": "８０"}, "server.port must be a whole number"),
+        ("[store]\ngroup_commit = 'maybe'", {}, "store.group_commit must be on or off"),
+        ("[store]\nurl = 1", {}, "store.url must be a text"),
+        ("channel = 1", {}, "[channel] must be a table"),
+        ("[channel.x]\nbook = 'b'", {}, "[channel.x] needs kind"),
+        ("[merchant]\nid = 'm'", {}, "two pairs of brackets"),
+        ("[[merchant]]\nid = 'm'", {}, "[[merchant]] needs name"),
+        ("[[merchant]]\nid = 'm'\nname = 'n'\nstate = 'odd'", {}, "state must be one of"),
+        ("[[merchant]]\nid = 'm'\nname = 'n'\nmax_amount_fen = 0", {}, "max_amount_fen must be"),
+        ("[[merchant]]\nid = 'm'\nname = 'n'\nfoo = 1", {}, "[[merchant]] has no foo"),
+        ("[[credential]]\ndialect = 'd'\nlogin = 'l'", {}, "one of secret_env and secret_file"),
+        ("[[credential]]\ndialect = 'd'\nlogin = 'l'\nsecret = 's'", {}, "[[credential]] has no secret"),
+    ],
+)
+def test_what_makes_no_sense_is_named(toml: str, environ: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings(toml, environ)
+    assert said in str(refused.value)
+
+
+def test_every_setting_has_a_meaning_and_a_name_in_the_environment() -> None:
+    for name, setting in SETTINGS.items():
+        assert setting.meaning.endswith("."), name
+        assert read_settings("", {environment_name(name): str(setting.default)}).values[name] == setting.default
