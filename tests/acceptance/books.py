@@ -1,0 +1,204 @@
+"""The judge: what the store's tables say, what the wallet's journal says, and what the tills were told must agree.
+
+The tables are read with plain SQL, the journal with the wallet's own reader; neither needs the gateway, which may run
+or be dead meanwhile. `verdict` returns every disagreement in words, so that a failing run shows all of them at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from anytill.channels.sandbox.book import Book
+from anytill.channels.sandbox.diary import replay
+from anytill.channels.sandbox.records import Order, WalletRefundState
+from tests.acceptance.tills import Word
+
+Row = Mapping[str, Any]
+
+UNPAID = {"FAILED", "CLOSED", "CANCELLED"}
+ENDED = UNPAID | {"PAID"}
+REFUND_ENDED = {"DONE", "FAILED", "RETURNED_TO_CASH"}
+#: Whether an order of this ending may ever be told as paid.
+NEVER_PAID = {"04", "07", "08"}
+MOVED = {WalletRefundState.DONE, WalletRefundState.RETURNED, WalletRefundState.PROCESSING}
+
+
+@dataclass
+class GivenBack:
+    """A refund that a till asked for, and what it was told."""
+
+    refund_no: str
+    amount_fen: int
+    told: list[Word] = field(default_factory=list)
+
+
+@dataclass
+class Sale:
+    """An order that a till tried to be paid for, and what it was told."""
+
+    order_no: str
+    amount_fen: int
+    code: str
+    dialect: str
+    told: list[Word] = field(default_factory=list)
+    payment_id: str = ""
+    cancel_asked: bool = False
+    cancel_told: list[Word] = field(default_factory=list)
+    refunds: list[GivenBack] = field(default_factory=list)
+
+    @property
+    def ending(self) -> str:
+        """What the payer's code makes of it."""
+        return self.code[-2:]
+
+    @property
+    def charge_fen(self) -> int:
+        """What the payer gives if he pays."""
+        return self.amount_fen - (self.amount_fen // 10 if self.ending == "10" else 0)
+
+
+def select(store_url: str, query: str) -> list[Row]:
+    """Rows of a query, from SQLite or PostgreSQL, whoever else has it open."""
+    if store_url.startswith("sqlite:///"):
+        path = Path(urlsplit(store_url).path[1:])
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query)]
+
+    async def fetch() -> list[Row]:
+        connection = await asyncpg.connect(store_url)
+        try:
+            return [dict(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    # In a thread with an event loop of its own, since the caller may stand in another loop.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, fetch()).result()
+
+
+def wallet_book(journal: Path) -> Book:
+    """The wallet's book as its journal has it now; a line that is being written is left out."""
+    return replay(journal.read_bytes().split(b"\n")[:-1])[0]
+
+
+def unfinished(store_url: str) -> int:
+    """How many payments and refunds have not ended, and how many notices are still to be heard."""
+    counts = select(
+        store_url,
+        f"""
+        SELECT (SELECT COUNT(*) FROM payment WHERE state NOT IN {_listed(ENDED)})
+            + (SELECT COUNT(*) FROM refund WHERE state NOT IN {_listed(REFUND_ENDED)})
+            + (SELECT COUNT(*) FROM notice WHERE state = 'PENDING') AS unfinished
+        """,  # noqa: S608 - the lists are constants above
+    )
+    return int(counts[0]["unfinished"])
+
+
+def verdict(store_url: str, journal: Path, sales: Sequence[Sale]) -> list[str]:
+    """Every disagreement between store, wallet and tills, once all has ended."""
+    book = wallet_book(journal)
+    payments = {row["order_no"]: row for row in select(store_url, "SELECT * FROM payment")}
+    refunds = {row["refund_no"]: row for row in select(store_url, "SELECT * FROM refund")}
+    ghosts = sorted(set(payments) - {sale.order_no for sale in sales})
+    faults = [f"{ghost}: nobody asked for it" for ghost in ghosts]
+    for sale in sales:
+        faults += [f"{sale.order_no} ({sale.dialect} …{sale.ending}): {fault}" for fault in _of_sale(sale, payments)]
+        row = payments.get(sale.order_no)
+        orders = book.orders_called(merchant_order=sale.order_no)
+        faults += [f"{sale.order_no}: {fault}" for fault in _of_wallet(row, orders, book)]
+        for refund in sale.refunds:
+            faults += [f"{sale.order_no}/{refund.refund_no}: {fault}" for fault in _of_refund(refund, refunds, book)]
+    known = {row["payment_id"] for row in payments.values()}
+    faults += [f"{order.merchant_order}: only the wallet knows it" for order in _charged(book, known)]
+    return faults + _doubled_lines(store_url)
+
+
+def _of_sale(sale: Sale, payments: Mapping[str, Row]) -> Iterator[str]:
+    """What the till was told against what is so in the end."""
+    row = payments.get(sale.order_no)
+    heard = {*sale.told, *sale.cancel_told} & {Word.YES, Word.OPEN, Word.NO}
+    if row is None:
+        if heard:
+            yield f"the till was told {heard}, but there is no such payment"
+        return
+    state = row["state"]
+    if state not in ENDED:
+        yield f"it never ended: {state}"
+    if row["amount_fen"] != sale.amount_fen:
+        yield f"asked {sale.amount_fen}, stored {row['amount_fen']}"
+    if Word.YES in sale.told and state != "PAID" and not sale.cancel_asked:
+        yield f"the till was told that it was paid; it is {state}, and nobody cancelled it"
+    if Word.NO in sale.told and state not in UNPAID:
+        yield f"the till was told that it was not paid; it is {state}"
+    if Word.YES in sale.cancel_told and state not in UNPAID:
+        yield f"the till was told that it is taken back; it is {state}"
+    if Word.NO in sale.told and Word.YES in sale.told[sale.told.index(Word.NO) :]:
+        yield f"the till was told no, then yes: {sale.told}"
+    if state == "PAID" and (sale.ending in NEVER_PAID or row["paid_fen"] != sale.charge_fen):
+        yield f"it is paid with {row['paid_fen']}"
+
+
+def _of_wallet(row: Row | None, orders: Sequence[Order], book: Book) -> Iterator[str]:
+    """Our sums of one order against the wallet's."""
+    if sum(1 for order in orders if order.charged_fen) > 1:
+        yield f"charged {len(orders)} times"
+    net_fen = sum(int(book.amounts(order)["net_fen"]) for order in orders)
+    held_fen = 0
+    if row is not None:
+        back_fen = row["reversed_fen"] + row["refunded_fen"] + row["returned_fen"]
+        held_fen = row["paid_fen"] - back_fen + row["parked_fen"]
+        if any(order.channel_order != row["payment_id"] for order in orders):
+            yield "the wallet has it under another number than ours"
+        if any(order.amount_fen != row["amount_fen"] for order in orders):
+            yield "the wallet was asked for another amount"
+    if net_fen != held_fen:
+        yield f"the wallet holds {net_fen}, we say {held_fen} ({row['state'] if row else 'unknown'})"
+
+
+def _of_refund(refund: GivenBack, refunds: Mapping[str, Row], book: Book) -> Iterator[str]:
+    """What the till was told of a refund against what is so, here and at the wallet."""
+    row = refunds.get(refund.refund_no)
+    moved = [each for each in book.refunds.values() if each.merchant_refund == refund.refund_no]
+    moved = [each for each in moved if each.state in MOVED]
+    if len(moved) > 1:
+        yield f"given back {len(moved)} times"
+    state = row["state"] if row is not None else "never made"
+    done = {"DONE": WalletRefundState.DONE, "RETURNED_TO_CASH": WalletRefundState.RETURNED}.get(state)
+    if [each.state for each in moved] != ([done] if done else []):
+        yield f"we say {state}, the wallet says {[each.state.value for each in moved]}"
+    if row is not None and (row["amount_fen"] != refund.amount_fen or state not in REFUND_ENDED):
+        yield f"it is {state} over {row['amount_fen']}, asked were {refund.amount_fen}"
+    if Word.YES in refund.told and state != "DONE":
+        yield f"the till was told that it was done; it is {state}"
+    if Word.NO in refund.told and state not in {"FAILED", "RETURNED_TO_CASH"}:
+        yield f"the till was told that it was not done; it is {state}"
+    if Word.OPEN in refund.told and row is None:
+        yield "the till was told that it is on its way, but there is no such refund"
+
+
+def _charged(book: Book, known: set[str]) -> list[Order]:
+    return [order for order in book.orders.values() if order.charged_fen and order.channel_order not in known]
+
+
+def _doubled_lines(store_url: str) -> list[str]:
+    """The ledger sums to zero, and no movement stands in it twice."""
+    lines = select(store_url, "SELECT subject_id, kind, amount_fen FROM ledger")
+    total_fen = sum(line["amount_fen"] for line in lines)
+    twice = [key for key, count in Counter((line["subject_id"], line["kind"]) for line in lines).items() if count != 2]
+    return [f"the ledger sums to {total_fen}"] * bool(total_fen) + [f"booked oddly: {key}" for key in twice]
+
+
+def _listed(names: set[str]) -> str:
+    return "(" + ", ".join(f"'{name}'" for name in sorted(names)) + ")"

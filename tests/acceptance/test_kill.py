@@ -1,0 +1,181 @@
+"""kill -9 at any moment, on both stores: nothing that was told is lost, and nothing is charged or given back twice.
+
+Two campaigns run side by side, since each mostly waits for its gateway to start. In each, six tills sell, ask, cancel
+and refund without pause while the gateway is killed at seeded moments, a few milliseconds to a third of a second after
+it took up work, sometimes once more while it is still starting. Then it is left to finish what was begun, and the judge
+compares what the tills were told with the store and with the wallet's own book.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.books import select, unfinished, verdict
+from tests.acceptance.harness import Demo, Gateway, Serve, until
+from tests.acceptance.load import Load
+from tests.acceptance.tills import ChaoyingTill, Word
+from tests.postgres import fresh_database
+
+pytestmark = pytest.mark.timeout(400)
+
+KILLS = int(os.environ.get("ANYTILL_TEST_KILLS", "50"))
+SEED = os.environ.get("ANYTILL_TEST_SEED", "1")
+#: A lease that a killed process held, then the till's deadline, then the way back: no order is open for longer.
+LONGEST_S = 180
+STORES = ("sqlite", "postgres")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What a campaign left behind."""
+
+    gateway: Gateway
+    load: Load
+    kills: int
+    settled_after_s: float  # on the gateway's own clock
+
+
+def fought(gateway: Gateway, load: Load, settle: Callable[[], float]) -> Campaign:
+    """Run a campaign; the gateway is left running."""
+    chance = random.Random(load.seed)
+    nobody = threading.Event()
+    kills = 0
+    load.start()
+    try:
+        while kills < KILLS:
+            load.gate.set()
+            nobody.wait(chance.uniform(0.002, 0.3))
+            load.gate.clear()
+            gateway.kill()
+            kills += 1
+            if chance.random() < 0.1:
+                gateway.launch()
+                nobody.wait(chance.uniform(0.05, 0.8))
+                gateway.kill()
+                kills += 1
+            gateway.start()
+    finally:
+        load.stop()
+    return Campaign(gateway, load, kills, settle())
+
+
+def settle_demo(demo: Demo) -> float:
+    """Move the demo's clock on until every order has ended; returns by how much."""
+    passed_s = 0
+    while unfinished(demo.store_url):
+        assert passed_s < LONGEST_S, f"still open after {passed_s} s: {open_rows(demo)}"
+        demo.advance(10)
+        passed_s += 10
+        until(lambda: not due(demo), "what is due is taken up")
+    return passed_s
+
+
+def settle_served(served: Serve) -> float:
+    """Wait until every order has ended; returns how long that took."""
+    started = time.monotonic()
+    until(lambda: not unfinished(served.store_url), "all orders end", LONGEST_S, 0.5)
+    return time.monotonic() - started
+
+
+def due(demo: Demo) -> int:
+    rows = [f"SELECT due_at_ms FROM {table} WHERE due_at_ms <= {demo.now_ms()}" for table in TABLES]  # noqa: S608
+    return len(select(demo.store_url, " UNION ALL ".join(rows)))
+
+
+TABLES = ("payment", "refund", "notice")
+
+
+def open_rows(gateway: Gateway) -> Counter[str]:
+    """How many rows stand in which state."""
+    return Counter(
+        f"{table} {row['state']}"
+        for table in TABLES
+        for row in select(gateway.store_url, f"SELECT state FROM {table}")  # noqa: S608
+    )
+
+
+@pytest.fixture(scope="module")
+def campaigns(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Campaign]]]:
+    """Both campaigns, under way; without a PostgreSQL server only the first."""
+    folder = tmp_path_factory.mktemp("kill")
+    try:
+        server = request.getfixturevalue("postgres_server")
+    except pytest.skip.Exception:
+        server = None
+    with ThreadPoolExecutor(2) as threads:
+        running = {"sqlite": threads.submit(on_sqlite, folder / "sqlite")}
+        if server is None:
+            yield running
+        else:
+            with fresh_database(server.dsn) as dsn:
+                running["postgres"] = threads.submit(on_postgres, folder / "postgres", dsn)
+                yield running
+        for each in running.values():
+            if each.done() and not each.exception():
+                each.result().gateway.kill()
+
+
+def on_sqlite(folder: Path) -> Campaign:
+    demo = Demo(folder)
+    demo.start()
+    load = Load(f"{SEED}/sqlite", demo.teegon(), demo.chaoying())
+    return fought(demo, load, lambda: settle_demo(demo))
+
+
+def on_postgres(folder: Path, dsn: str) -> Campaign:
+    served = Serve(folder, store=dsn)
+    served.start()
+    load = Load(f"{SEED}/postgres", served.teegon(), served.chaoying())
+    return fought(served, load, lambda: settle_served(served))
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_nothing_is_lost_or_doubled(campaigns: dict[str, Future[Campaign]], store: str) -> None:
+    if store not in campaigns:
+        pytest.skip("no PostgreSQL server")
+    campaign = campaigns[store].result()
+    gateway, load = campaign.gateway, campaign.load
+    print(f"seed {load.seed}: {campaign.kills} kills, {summary(load)}, ended within {campaign.settled_after_s:.0f} s")
+    ask_all(load, ChaoyingTill(gateway.line(), load.chaoying.agent_id, load.chaoying.key, load.chaoying.mch_id))
+    assert gateway.terminate() == 0
+    assert verdict(gateway.store_url, gateway.journal, load.sales) == []
+    gateway.audit()
+    gateway.check_silence()
+    assert gateway.starts > KILLS
+    happened = summary(load)
+    assert min(happened[word] for word in ("sales", "YES", "NO", "LOST", "refunds YES", "cancels YES")) > KILLS // 10, (
+        happened
+    )
+
+
+def ask_all(load: Load, till: ChaoyingTill) -> None:
+    """Every till asks once more about every sale, and must now be told an end."""
+    for sale in load.sales:
+        told = till.query(sale.order_no)
+        if told.word is Word.REFUSED:
+            assert (told.code, set(sale.told) <= {Word.LOST}) == ("20007", True), (sale, told)
+        else:
+            assert told.word in (Word.YES, Word.NO), (sale, told)
+            sale.told.append(told.word)
+
+
+def summary(load: Load) -> Counter[str]:
+    """How often what was told, to show that the campaign met what it was made for."""
+    counts: Counter[str] = Counter(sales=len(load.sales))
+    for sale in load.sales:
+        counts.update(word.value for word in sale.told)
+        counts.update(f"cancels {word.value}" for word in sale.cancel_told)
+        counts.update(f"refunds {word.value}" for refund in sale.refunds for word in refund.told)
+    return counts
