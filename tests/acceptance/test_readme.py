@@ -74,11 +74,11 @@ class Step:
 
 
 def steps_of(language: str) -> list[Step]:
-    found = []
-    for page in WALKS[language]:
-        for commands in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
-            found.append(Step(page, commands, tuple(PROMISE.findall(commands))))
-    return found
+    return [
+        Step(page, commands, tuple(PROMISE.findall(commands)))
+        for page in WALKS[language]
+        for commands in BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    ]
 
 
 @pytest.fixture
