@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -36,7 +37,8 @@ def main() -> int:
         try:
             facts = report.machine_facts(floors.sync_us(directory), _version(server))
             chosen = plan(full=options.full, rounds=options.rounds, seconds=options.seconds)
-            results = Bench(chosen, directory, server, lambda text: progress.print(text, highlight=False)).run()
+            bench = Bench(chosen, directory, partial(progress.print, highlight=False), server, _pid(server, directory))
+            results = bench.run()
         except Failed as failed:
             console.print(f"[red]bench: {failed}[/]", soft_wrap=True)
             return 1
@@ -55,6 +57,12 @@ def _server(directory: Path, progress: Console) -> Server | None:
     except NoServer as reason:
         progress.print(f"without PostgreSQL: {reason}")
         return None
+
+
+def _pid(server: Server | None, directory: Path) -> int | None:
+    if server is None:
+        return None
+    return int((directory / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
 
 
 def _version(server: Server | None) -> str:

@@ -112,12 +112,23 @@ def plan(*, full: bool, rounds: int | None = None, seconds: float | None = None)
 
 
 class Bench:
-    """One measurement from beginning to end, in a directory that the database's account may pass through."""
+    """One measurement from beginning to end, with its files in `directory`.
 
-    def __init__(self, plan: Plan, directory: Path, postgres: Server | None, say: Callable[[str], None]) -> None:
+    Without a server whatever needs PostgreSQL is left out; without its process number its CPU is not measured.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        directory: Path,
+        say: Callable[[str], None],
+        postgres: Server | None = None,
+        postgres_pid: int | None = None,
+    ) -> None:
         self._plan = plan
         self._directory = directory
         self._postgres = postgres
+        self._postgres_pid = postgres_pid
         self._say = say
         self._names = count(1)
         self.results = Results()
@@ -184,11 +195,10 @@ class Bench:
         self._say(f"  {name(row):44} {row.connections:4} conn {score.per_s:9,.0f}/s")
 
     def _cpu_s(self, row: Row, servers: Sequence[Serving]) -> tuple[float, float]:
-        store = 0.0
-        if self._postgres is not None and row.store == POSTGRES:
-            pid_file = self._directory / "postgres" / "data" / "postmaster.pid"
-            store = cpu_of_family_s(int(pid_file.read_text().split()[0]))
-        return sum(cpu_s(server.pid) for server in servers), store
+        store_s = 0.0
+        if self._postgres_pid is not None and row.store == POSTGRES:
+            store_s = cpu_of_family_s(self._postgres_pid)
+        return sum(cpu_s(server.pid) for server in servers), store_s
 
     @contextmanager
     def _fresh_store(self, store: str) -> Iterator[str]:
