@@ -81,9 +81,12 @@ _WORD = "[!-~]*"
 _YUAN = r"(?:0|[1-9][0-9]{0,7})(?:\.[0-9]{1,2})?"
 _DIGITS = "[0-9]+"
 _URL = r"(?i:https?)://[!-~]+"
+# Not with an end that makes the next field's name another one.
+_NOTIFY_URL = f"{_URL}(?<!out_)"
 _IP = "[0-9A-Fa-f.:]*"
 # "ip" is too short a name: only a value that looks like an address keeps it from being found inside other values.
-_CERTAINLY_IP = "[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+"
+_IP_BEGINS = "[0-9A-Fa-f]*[.:]"
+_CERTAINLY_IP = f"{_IP_BEGINS}[0-9A-Fa-f.:]+"
 _CLIENT_ID = "(?:(?!metadata)[0-9A-Za-z])+"
 # Without its own name, so that a notify_url such as http://shop/order_notify does not end before it.
 _ORDER_NO = _word_without("order_no", "out_order_no", "pay_channel", "return_url")
@@ -92,11 +95,13 @@ _BARCODE_PAY = f" ?{BARCODE_PAY} ?"
 _CHARGE_ID = " ?[0-9A-Za-z_-]+ ?"
 
 _SIGN = Field("sign", "签名", 32, False, _TEXT)
-_CLIENT_SECRET = Field("client_secret", "用户密钥", 128, False, _word_without("device_id", "metadata"))
+_CLIENT_SECRET = Field(
+    "client_secret", "用户密钥", 128, False, _word_without("device_id", f"ip{_IP_BEGINS}", "metadata")
+)
 
 CHARGE_FIELDS: Final = (
     Field("client_id", "用户身份 ID", 24, True, _CLIENT_ID),
-    Field("notify_url", "接口异步通知地址", 256, True, _URL),
+    Field("notify_url", "接口异步通知地址", 256, True, _NOTIFY_URL),
     _SIGN,
     Field("order_no", "订单编号", 64, True, _ORDER_NO),
     # The source says String(10), for a value of eleven characters and, in its sample form, two blanks.
@@ -111,7 +116,7 @@ CHARGE_FIELDS: Final = (
     Field("out_order_no", "外部订单编号", 64, False, _word_without("pay_channel", "return_url")),
     Field("pay_channel", "支付渠道", 64, False, _word_without("return_url")),
     Field("ip", "客户端 ip", 45, False, _CERTAINLY_IP),
-    Field("device_id", "设备号", 64, False, _word_without("metadata")),
+    Field("device_id", "设备号", 64, False, _word_without(f"ip{_IP_BEGINS}", "metadata")),
     Field("charge_type", "支付类型", 64, False, _WORD),
     Field("account_id", "账户编号", 64, False, _WORD),
     _CLIENT_SECRET,
