@@ -6,11 +6,13 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from anytill.channels import ChannelParts
 from anytill.channels.sandbox.channel import SandboxChannel
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Method, Payment, Refund
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
+from anytill.ports import Till
 
 T = TypeVar("T")
 
@@ -95,6 +97,15 @@ def refund(of: Payment, amount_fen: int, number: int = 1) -> Refund:
         state=RefundState.SUBMITTED,
         amount_fen=amount_fen,
     )
+
+
+def parts(name: str, journal: MemoryJournal) -> ChannelParts:
+    """What a channel may use of the world, when there is no other gateway."""
+
+    def no_till() -> Till:
+        raise AssertionError("this channel has no business with a till")
+
+    return ChannelParts(name, StandingClock(), CountingChance(), {}, lambda: journal, no_till)
 
 
 class Stage:

@@ -8,29 +8,22 @@ from pathlib import Path
 import pytest
 
 from anytill import channels
-from anytill.channels import ChannelParts, load_channels
-from tests.channels.fakes import CountingChance, MemoryJournal, StandingClock
+from anytill.channels import load_channels
+from tests.channels.fakes import MemoryJournal, parts
 
 
 def test_the_sandbox_is_found_and_opens_under_the_name_it_is_given() -> None:
     kind = load_channels()["sandbox"]
-    channel = kind.open(ChannelParts("till-lab", StandingClock(), CountingChance(), MemoryJournal()))
+    channel = kind.open(parts("till-lab", MemoryJournal()))
     assert (kind.title, channel.name) == ("Sandbox wallet", "till-lab")
-
-
-def test_a_folder_that_declares_no_kind_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(tmp_path / "plain_folder", "")
-    monkeypatch.setattr(channels, "__path__", [*channels.__path__, str(tmp_path)])
-    assert "sandbox" in load_channels()
-    assert "plain_folder" not in load_channels()
 
 
 @pytest.mark.parametrize(
     "source",
-    ["CHANNEL = 1", "from anytill.channels.sandbox import CHANNEL"],
-    ids=["no kind", "another folder's kind"],
+    ["", "CHANNEL = 1", "from anytill.channels.sandbox import CHANNEL"],
+    ids=["nothing", "no kind", "another folder's kind"],
 )
-def test_a_folder_that_declares_something_else_is_a_mistake(
+def test_a_folder_that_does_not_declare_its_own_kind_is_a_mistake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     put(tmp_path / "odd_folder", source)

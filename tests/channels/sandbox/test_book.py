@@ -17,6 +17,7 @@ from anytill.channels.sandbox.diary import replay
 from anytill.channels.sandbox.records import OrderState, WalletRefundState
 from anytill.channels.sandbox.wallet import NotWaiting
 from anytill.core.errors import InvalidPayCode
+from anytill.core.lifecycle import PaymentEvent
 from anytill.core.payment import Method
 from anytill.core.wallet import Wallet
 from tests.channels.fakes import MemoryJournal, Stage, code, finish, payment, refund
@@ -36,6 +37,7 @@ STEPS = st.lists(
         st.sampled_from([1, 50, 91, 92, 93, 94, 100, 191, 500, 1_000]),
         st.sampled_from(["00", "01", "02", "03", "04", "06", "07", "08", "09", "10"]),
     ),
+    min_size=8,
     max_size=40,
 )
 
@@ -86,6 +88,7 @@ def test_the_book_is_the_same_after_a_cut_anywhere(steps: list[Step], data: st.D
     for step in steps:
         do(stage, step)
         check(stage.channel._book)
+        assert replay(stage.journal.lines())[0] == stage.channel._book, "told before it was on disk"
         history.append((len(stage.journal.data), deepcopy(stage.channel._book)))
     cut = data.draw(st.integers(0, len(stage.journal.data)))
     found, _ = replay(MemoryJournal(stage.journal.data[:cut]).lines())
@@ -143,6 +146,14 @@ def test_totals_add_up_all_orders() -> None:
         "reversed_fen": 1_000,
         "net_fen": 807,
     }
+
+
+def test_a_cancel_after_a_slow_refund_was_settled_is_still_refused() -> None:
+    stage = Stage()
+    finish(stage.channel.pay(payment(), code()))
+    finish(stage.channel.refund(payment(), refund(payment(), 191)))
+    stage.clock.advance(10_000)
+    assert finish(stage.channel.cancel(payment())).event is PaymentEvent.CANCEL_REFUSED
 
 
 def test_totals_are_as_of_now() -> None:

@@ -90,9 +90,10 @@ class SandboxChannel:
 
     async def identify(self, merchant_id: str, pay_code: Secret) -> Payer:
         """Who shows this code; it is bound to the merchant. Raises InvalidPayCode, and what the journal raises."""
-        payer = self._wallet.identify(merchant_id, pay_code, self._clock.now_ms())
-        await self._diary.kept()
-        return payer
+        try:
+            return self._wallet.identify(merchant_id, pay_code, self._clock.now_ms())
+        finally:
+            await self._diary.kept()  # a refusal tells something too
 
     async def face_ticket(self, merchant_id: str, device: str, raw: str) -> FaceTicket:
         """A ticket that starts a face device. Any device and any raw data will do."""
@@ -116,17 +117,19 @@ class SandboxChannel:
 
     async def payer_pays(self, *, merchant_order: str = "", channel_order: str = "") -> Json:
         """The payer confirms the order that waits under this number: its row. Raises NoSuchOrder or NotWaiting."""
-        order = self._waiting(merchant_order, channel_order)
-        row = self._book.row(self._wallet.payer_pays(order, self._clock.now_ms()))
-        await self._diary.kept()
-        return row
+        try:
+            order = self._waiting(merchant_order, channel_order)
+            return self._book.row(self._wallet.payer_pays(order, self._clock.now_ms()))
+        finally:
+            await self._diary.kept()
 
     async def payer_declines(self, *, merchant_order: str = "", channel_order: str = "") -> Json:
         """The payer turns away from the order that waits under this number; as payer_pays."""
-        order = self._waiting(merchant_order, channel_order)
-        row = self._book.row(self._wallet.payer_declines(order, self._clock.now_ms()))
-        await self._diary.kept()
-        return row
+        try:
+            order = self._waiting(merchant_order, channel_order)
+            return self._book.row(self._wallet.payer_declines(order, self._clock.now_ms()))
+        finally:
+            await self._diary.kept()
 
     async def statement(self, *, merchant_order: str = "", channel_order: str = "") -> Sequence[Json]:
         """What the book says of every order of this number; empty when there is none."""
