@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from anytill.storage import SqlStore, Vault, open_store
+from tests.postgres import Server, fresh_database
 
 VAULT = Vault(b"k" * 32)
 
@@ -46,11 +47,21 @@ class Database:
             await session.close()
 
 
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: Server) -> Iterator[str]:
+    """One database for all tests of this folder that can do with an emptied one: making one takes much longer."""
+    with fresh_database(postgres_server.dsn) as dsn:
+        yield dsn
+
+
 @pytest.fixture(params=["sqlite-grouped", "sqlite-single", "postgres-grouped", "postgres-single"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     engine, _, mode = request.param.partition("-")
-    url = f"sqlite:///{tmp_path}/store.db" if engine == "sqlite" else request.getfixturevalue("postgres_dsn")
-    return Database(url, group_commit=mode == "grouped")
+    if engine == "sqlite":
+        return Database(f"sqlite:///{tmp_path}/store.db", group_commit=mode == "grouped")
+    database = Database(request.getfixturevalue("shared_postgres"), group_commit=mode == "grouped")
+    await database.meddle("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    return database
 
 
 @pytest.fixture
