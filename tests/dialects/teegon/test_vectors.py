@@ -194,7 +194,8 @@ def test_notices_are_written_and_heard(vector: dict[str, Any]) -> None:
     source = VECTORS["charges"][vector["charge"]]
     payment = payment_of(source, charge_of(source))
     form = ChargeNotice()
-    notice = Notice("M1", "N1", payment.payment_id, "teegon", CLIENT_ID, payment.notice_url, form.facts(payment))
+    url, facts = payment.notice_url, form.facts(payment)
+    notice = Notice("M1", "N1", payment.payment_id, "teegon", CLIENT_ID, url, facts=facts)
     body, content_type = form.encode(notice, Credential("teegon", CLIENT_ID, SECRET, {"": "M1"}), vector["now_ms"], "n")
     assert (body.decode(), content_type) == (vector["body"], FORM)
     heard, answer = Client(DIALECT.sandbox_settings("http://gateway.example"), nowhere).hear(request(body))
