@@ -10,11 +10,12 @@ log. `pass_s` works off what becomes due on the way, each at its own moment, so 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -82,10 +83,13 @@ class Receiver:
         self._clock = clock
         self.posted: list[Posted] = []
         self.answer: Callable[[int], HttpResponse | None] = lambda _nth: text("success")
+        self.before_answer: Callable[[str], Awaitable[None]] | None = None
 
     async def __call__(self, url: str, body: bytes, content_type: str, timeout_ms: int) -> HttpResponse:
         """See `ports.Post`; an answer of None is no answer."""
         self.posted.append(Posted(self._clock.now_ms(), url, body, content_type))
+        if self.before_answer is not None:
+            await self.before_answer(url)
         answer = self.answer(len(self.posted))
         if answer is None:
             raise Unreachable("nobody there")
@@ -109,6 +113,7 @@ class World:
         self.wallet: SandboxChannel
         self.gateway: Gateway
         self._journal: FileJournal
+        self.started: list[Coroutine[Any, Any, None]] = []
 
     async def start(self, channel: Callable[[SandboxChannel], Channel] = lambda sandbox: sandbox) -> None:
         """Open everything; after `stop`, go on with what is on disk. `channel` may put something before the wallet."""
@@ -123,6 +128,7 @@ class World:
             ids=self._ids,
             watch=self.watch,
             post=self.receiver,
+            start=self.started.append,
             forms={name: dialect.form for name, dialect in load_dialects().items() if dialect.form},
             default_channel="sandbox",
             loopback_notices=True,
@@ -181,6 +187,8 @@ class World:
         recovery = self.gateway.recovery
         for once in (recovery.payments, recovery.refunds, recovery.notices):
             await once()
+        started, self.started[:] = list(self.started), []
+        await _side_by_side(started)
 
     async def pass_s(self, seconds: int) -> None:
         """Let time pass; whatever becomes due on the way is done at its own moment."""

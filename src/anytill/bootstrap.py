@@ -33,7 +33,7 @@ from anytill.transports.http_client import open_post, open_send
 from anytill.transports.http_server import Application, Handler, RequestLimits, Route, serve
 from anytill.transports.journal import FileJournal
 from anytill.transports.watch import JsonWatch
-from anytill.transports.worker import Wake, gather_limited, work
+from anytill.transports.worker import Crew, Wake, gather_limited, work
 from anytill.wire.http import HttpRequest, HttpResponse, text
 
 UPSTREAM_TIMEOUT_MS: Final = 10_000
@@ -97,6 +97,8 @@ async def assembled(settings: Settings, log: TextIO, *, demo: Path | None = None
         post = open_post(allow_loopback=settings.switch("notices.loopback"))
         stack.push_async_callback(post.aclose)
         wakes = (Wake(), Wake(), Wake())
+        crew = Crew()
+        stack.push_async_callback(crew.finish)
         parts = Parts(
             store=store,
             channels=channels,
@@ -105,6 +107,7 @@ async def assembled(settings: Settings, log: TextIO, *, demo: Path | None = None
             ids=IdMaker(settings.number("server.node")),
             watch=watch,
             post=post,
+            start=crew.start,
             forms={name: dialect.form for name, dialect in load_dialects().items() if dialect.form},
             default_channel=settings.text("channels.default") or next(iter(channels), ""),
             loopback_notices=settings.switch("notices.loopback"),

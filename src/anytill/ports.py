@@ -8,7 +8,7 @@ gateway's own till.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -152,11 +152,13 @@ class Store(Protocol):
     async def move_notice(self, before: Notice, after: Notice) -> bool:
         """Replace a notice; False if it is no longer so."""
 
-    async def claim_notices(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Notice]:
-        """As claim_payments."""
+    async def claim_notices(
+        self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()
+    ) -> Sequence[Notice]:
+        """As claim_payments, leaving out notices for the receivers that are `busy`."""
 
-    async def next_due_ms(self, kind: DueKind) -> int | None:
-        """When the earliest row of this kind is due; None when nothing is."""
+    async def next_due_ms(self, kind: DueKind, busy: Collection[str] = ()) -> int | None:
+        """When the earliest row of this kind is due, notices for `busy` receivers left out; None when nothing is."""
 
     async def merchant(self, merchant_id: str) -> Merchant | None:
         """One merchant."""

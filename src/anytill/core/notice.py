@@ -16,6 +16,7 @@ class NoticeState(StrEnum):
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
+    WITHDRAWN = "WITHDRAWN"  # the payment was taken back before anybody heard that it was paid
     EXHAUSTED = "EXHAUSTED"  # the vendor's schedule is used up; shown, alarmed, and can be sent by hand
 
 
@@ -29,6 +30,7 @@ class Notice:
     dialect: str
     login: str
     url: str
+    receiver: str = ""  # the host of the address: what is busy or dead is a host
     facts: Mapping[str, str] = field(default_factory=dict)
     state: NoticeState = NoticeState.PENDING
     tries: int = 0

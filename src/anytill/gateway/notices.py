@@ -2,17 +2,31 @@
 
 At least once, never exactly once: a crash between sending and marking sends again, with the same business content.
 Each try is signed with the key in force at that moment and waits as long as the vendor's schedule says.
+
+A receiver that is slow or dead must not hold up the others. So sending is not waited for by whoever finds what is due:
+each try goes its own way, a receiver has a few tries under way at most, and while it has that many its further notices
+are left where they are.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Awaitable, Collection
 from dataclasses import replace
+from typing import Final
 
 from anytill.core.errors import UnknownCredential
+from anytill.core.lifecycle import PaymentState
 from anytill.core.notice import Notice, NoticeState
+from anytill.core.payment import PaymentRef
+from anytill.core.retry import SECOND
 from anytill.gateway.directory import Directory
 from anytill.gateway.parts import Parts
 from anytill.ports import NoticeForm, Unreachable
+
+#: Tries under way at most: to one receiver, and in all.
+PER_RECEIVER: Final = 8
+MOST: Final = 512
 
 
 class Notices:
@@ -21,17 +35,59 @@ class Notices:
     def __init__(self, parts: Parts, directory: Directory) -> None:
         self._parts = parts
         self._directory = directory
+        self._under_way: Counter[str] = Counter()
 
-    async def attend(self, notice: Notice) -> None:
-        """Try once, and commit what came of it."""
+    @property
+    def room(self) -> int:
+        """How many more tries may be begun."""
+        return MOST - self._under_way.total()
+
+    @property
+    def busy(self) -> Collection[str]:
+        """Receivers that have enough to do."""
+        return [receiver for receiver, tries in self._under_way.items() if tries >= PER_RECEIVER]
+
+    def begin(self, notice: Notice) -> Awaitable[None]:
+        """One try at a notice that was claimed, to be run by the caller; it counts from now on."""
+        if self._under_way[notice.receiver] >= PER_RECEIVER:
+            return self._put_back(notice)
+        self._under_way[notice.receiver] += 1
+        return self._attend(notice)
+
+    async def _put_back(self, notice: Notice) -> None:
+        """Others of one claim were for the same receiver: this one waits without having been tried."""
+        due_at_ms = self._parts.clock.now_ms() + SECOND
+        await self._parts.store.move_notice(notice, replace(notice, due_at_ms=due_at_ms))
+
+    async def _attend(self, notice: Notice) -> None:
+        try:
+            await self._try(notice)
+        finally:
+            was_full = self._under_way[notice.receiver] >= PER_RECEIVER or not self.room
+            self._under_way[notice.receiver] -= 1
+            if not self._under_way[notice.receiver]:
+                del self._under_way[notice.receiver]
+            if was_full:
+                self._parts.wake()
+
+    async def _try(self, notice: Notice) -> None:
+        """Send it once, and commit what came of it."""
         form = self._parts.forms[notice.dialect]
         started_ms = self._parts.clock.now_ms()
-        heard, result = await self._send(form, notice, started_ms)
-        after = self._after(form, notice, heard, result, started_ms)
+        if await self._taken_back(notice):
+            after = replace(notice, state=NoticeState.WITHDRAWN, last_result="payment taken back", due_at_ms=None)
+        else:
+            heard, result = await self._send(form, notice, started_ms)
+            after = _after(form, notice, heard, result, started_ms)
         if await self._parts.store.move_notice(notice, after):
-            self._parts.watch.note(f"notice_{'delivered' if heard else 'not_heard'}", notice_id=notice.notice_id)
+            self._parts.watch.note(f"notice_{after.state.lower()}", notice_id=notice.notice_id)
             if after.state is NoticeState.EXHAUSTED:
                 self._parts.watch.alarm("notice_exhausted", notice_id=notice.notice_id, tries=after.tries)
+
+    async def _taken_back(self, notice: Notice) -> bool:
+        """True when "paid" would no longer be the truth. What was paid and refunded in part or whole was paid."""
+        payment = await self._parts.store.payment(notice.merchant_id, PaymentRef(payment_id=notice.payment_id))
+        return payment is None or payment.state is not PaymentState.PAID
 
     async def _send(self, form: NoticeForm, notice: Notice, now_ms: int) -> tuple[bool, str]:
         try:
@@ -46,11 +102,13 @@ class Notices:
             return True, f"HTTP {response.status}"
         return False, f"HTTP {response.status}, not acknowledged"
 
-    def _after(self, form: NoticeForm, notice: Notice, heard: bool, result: str, started_ms: int) -> Notice:
-        tries = notice.tries + 1
-        after = replace(notice, tries=tries, last_result=result, due_at_ms=None)
-        if heard:
-            return replace(after, state=NoticeState.DELIVERED)
-        if tries >= len(form.delays_ms):
-            return replace(after, state=NoticeState.EXHAUSTED)
-        return replace(after, due_at_ms=started_ms + form.delays_ms[tries])
+
+def _after(form: NoticeForm, notice: Notice, heard: bool, result: str, started_ms: int) -> Notice:
+    """The notice after a try: heard, due again when the vendor's schedule says, or out of tries."""
+    tries = notice.tries + 1
+    after = replace(notice, tries=tries, last_result=result, due_at_ms=None)
+    if heard:
+        return replace(after, state=NoticeState.DELIVERED)
+    if tries >= len(form.delays_ms):
+        return replace(after, state=NoticeState.EXHAUSTED)
+    return replace(after, due_at_ms=started_ms + form.delays_ms[tries])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from anytill.core.errors import NotSupported
 from anytill.core.ids import IdMaker
@@ -32,6 +33,7 @@ class Parts:
     ids: IdMaker
     watch: Watch
     post: Post
+    start: Callable[[Coroutine[Any, Any, None]], None]  # runs it on its own; it is finished before the gateway closes
     forms: Mapping[str, NoticeForm] = field(default_factory=dict)  # by dialect
     default_channel: str = ""
     most_at_channel: int = 1_000  # pay calls under way at most; more orders are refused before they are accepted

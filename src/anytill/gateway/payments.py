@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from anytill.core import retry
 from anytill.core.answer import SILENCE, Answer
@@ -295,6 +296,7 @@ class Payments:
             dialect=payment.dialect,
             login=payment.login,
             url=payment.notice_url,
+            receiver=urlsplit(payment.notice_url).hostname or "",
             facts=form.facts(payment),
             created_at_ms=now,
             due_at_ms=now + form.delays_ms[0],

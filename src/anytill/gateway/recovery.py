@@ -19,7 +19,7 @@ from anytill.gateway.payments import Payments
 from anytill.gateway.refunds import Refunds
 from anytill.ports import DueKind
 
-Row = TypeVar("Row", Payment, Refund, Notice)
+Row = TypeVar("Row", Payment, Refund)
 
 LEASE_MS: Final = 60_000
 _AT_ONCE: Final = 64
@@ -43,8 +43,15 @@ class Recovery:
         return await self._work(DueKind.REFUND, self._parts.store.claim_refunds, self._refunds.attend)
 
     async def notices(self) -> int | None:
-        """Attend to all notices that are due now; returns when the next one is due."""
-        return await self._work(DueKind.NOTICE, self._parts.store.claim_notices, self._notices.attend)
+        """Begin to send all notices that are due now, as far as there is room; returns when the next one is due."""
+        store, notices = self._parts.store, self._notices
+        while room := min(notices.room, _AT_ONCE):
+            rows = await store.claim_notices(self._parts.clock.now_ms(), LEASE_MS, room, notices.busy)
+            for row in rows:
+                self._parts.start(self._guarded(notices.begin(row), row))
+            if len(rows) < room:
+                return await store.next_due_ms(DueKind.NOTICE, notices.busy)
+        return None
 
     async def _work(
         self,
@@ -54,13 +61,13 @@ class Recovery:
     ) -> int | None:
         while True:
             rows = await claim(self._parts.clock.now_ms(), LEASE_MS, _AT_ONCE)
-            await self._parts.side_by_side([self._guarded(attend, row) for row in rows])
+            await self._parts.side_by_side([self._guarded(attend(row), row) for row in rows])
             if len(rows) < _AT_ONCE:
                 return await self._parts.store.next_due_ms(kind)
 
-    async def _guarded(self, attend: Callable[[Row], Awaitable[object]], row: Row) -> None:
+    async def _guarded(self, work: Awaitable[object], row: Payment | Refund | Notice) -> None:
         """One row's fault stays its own: it is due again when its lease is over."""
         try:
-            await attend(row)
+            await work
         except Exception as fault:  # noqa: BLE001 - whatever it is, the other rows must go on
             self._parts.watch.alarm("bug", where=type(row).__name__, payment_id=row.payment_id, fault=repr(fault))

@@ -14,7 +14,7 @@ version, about
 
 -- notice_columns --
 -- What makes a notice.
-merchant_id, notice_id, payment_id, state, created_at_ms, due_at_ms, version, about
+merchant_id, notice_id, payment_id, state, created_at_ms, due_at_ms, version, about, receiver
 
 
 -- add_payment --
@@ -60,13 +60,13 @@ WITH change AS (
         :move_payment__code_digest::text[], :move_payment__due_at_ms::bigint[], :move_payment__about::text[],
         :post__subject_id::text[], :post__kind::text[], :post__plus_account::text[], :post__minus_account::text[],
         :post__amount_fen::bigint[], :post__currency::text[], :post__at_ms::bigint[],
-        :add_notice__notice_id::text[], :add_notice__state::text[], :add_notice__created_at_ms::bigint[],
-        :add_notice__due_at_ms::bigint[], :add_notice__about::text[]
+        :add_notice__notice_id::text[], :add_notice__receiver::text[], :add_notice__state::text[],
+        :add_notice__created_at_ms::bigint[], :add_notice__due_at_ms::bigint[], :add_notice__about::text[]
     ) AS change (
         merchant_id, payment_id, version, state, paid_fen, coupon_fen, reversed_fen, parked_fen, code_digest,
         due_at_ms, about,
         subject_id, kind, plus_account, minus_account, amount_fen, currency, at_ms,
-        notice_id, notice_state, notice_created_at_ms, notice_due_at_ms, notice_about
+        notice_id, receiver, notice_state, notice_created_at_ms, notice_due_at_ms, notice_about
     )
 ), moved AS (
     UPDATE payment SET
@@ -86,9 +86,9 @@ WITH change AS (
     ) AS line (account, amount_fen)
     WHERE kind IS NOT NULL
 ), told AS (
-    INSERT INTO notice (merchant_id, notice_id, payment_id, state, created_at_ms, due_at_ms, about)
+    INSERT INTO notice (merchant_id, notice_id, payment_id, receiver, state, created_at_ms, due_at_ms, about)
     SELECT
-        merchant_id, notice_id, payment_id, notice_state, notice_created_at_ms, notice_due_at_ms, notice_about
+        merchant_id, notice_id, payment_id, receiver, notice_state, notice_created_at_ms, notice_due_at_ms, notice_about
     FROM moved
     WHERE notice_id IS NOT NULL
 )
@@ -103,8 +103,8 @@ VALUES
 
 -- add_notice --
 -- A new notice.
-INSERT INTO notice (merchant_id, notice_id, payment_id, state, created_at_ms, due_at_ms, about)
-VALUES (:merchant_id, :notice_id, :payment_id, :state, :created_at_ms, :due_at_ms, :about)
+INSERT INTO notice (merchant_id, notice_id, payment_id, receiver, state, created_at_ms, due_at_ms, about)
+VALUES (:merchant_id, :notice_id, :payment_id, :receiver, :state, :created_at_ms, :due_at_ms, :about)
 
 -- payment_by_order_no --
 -- One payment by the merchant's number.
@@ -206,16 +206,19 @@ UPDATE notice SET state = :state, due_at_ms = :due_at_ms, about = :about, versio
 WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND notice_id = :notice_id AND version = :version
 
 -- claim_notices.sqlite --
--- As claim_payments.
+-- As claim_payments, but for no receiver among `busy`, a JSON array.
 UPDATE notice SET due_at_ms = :due_again_at_ms, version = version + 1
-WHERE rowid IN (SELECT rowid FROM notice WHERE due_at_ms <= :now_ms ORDER BY due_at_ms LIMIT :most)
+WHERE rowid IN (SELECT rowid FROM notice
+    WHERE due_at_ms <= :now_ms AND receiver NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at_ms LIMIT :most)
 RETURNING {notice_columns}
 
 -- claim_notices.postgres --
--- As claim_payments.
+-- As claim_payments, but for no receiver among `busy`, a JSON array.
 WITH due AS MATERIALIZED (
     SELECT merchant_id AS due_merchant_id, payment_id AS due_payment_id, notice_id AS due_notice_id
-    FROM notice WHERE due_at_ms <= :now_ms ORDER BY due_at_ms LIMIT :most FOR UPDATE SKIP LOCKED
+    FROM notice
+    WHERE due_at_ms <= :now_ms AND receiver NOT IN (SELECT json_array_elements_text(CAST(:busy AS json)))
+    ORDER BY due_at_ms LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE notice SET due_at_ms = :due_again_at_ms, version = version + 1
 FROM due
@@ -231,9 +234,16 @@ SELECT due_at_ms FROM payment WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIM
 -- When the earliest refund is due.
 SELECT due_at_ms FROM refund WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1
 
--- next_notice_due --
--- When the earliest notice is due.
-SELECT due_at_ms FROM notice WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1
+-- next_notice_due.sqlite --
+-- When the earliest notice is due that is for no receiver among `busy`, a JSON array.
+SELECT due_at_ms FROM notice
+WHERE due_at_ms IS NOT NULL AND receiver NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at_ms LIMIT 1
+
+-- next_notice_due.postgres --
+-- The same.
+SELECT due_at_ms FROM notice
+WHERE due_at_ms IS NOT NULL AND receiver NOT IN (SELECT json_array_elements_text(CAST(:busy AS json)))
+ORDER BY due_at_ms LIMIT 1
 
 
 -- put_merchant --

@@ -214,6 +214,7 @@ def new_notice(notice: Notice) -> Values:
         "merchant_id": notice.merchant_id,
         "notice_id": notice.notice_id,
         "payment_id": notice.payment_id,
+        "receiver": notice.receiver,
         "state": notice.state.value,
         "created_at_ms": notice.created_at_ms,
         "due_at_ms": notice.due_at_ms,
@@ -223,7 +224,7 @@ def new_notice(notice: Notice) -> Values:
 
 def moved_notice(before: Notice, after: Notice) -> Values:
     """The values of move_notice. What a notice says is frozen: raises ValueError if `after` says something else."""
-    for name in ("merchant_id", "notice_id", "payment_id", "created_at_ms", "facts"):
+    for name in ("merchant_id", "notice_id", "payment_id", "receiver", "created_at_ms", "facts"):
         if getattr(before, name) != getattr(after, name):
             raise ValueError(f"a move of notice {before.notice_id} cannot change {name}")
     return {
@@ -247,6 +248,7 @@ def notice_of(row: Row) -> Notice:
         created_at_ms=row[4],
         due_at_ms=row[5],
         version=row[6],
+        receiver=row[8],
         **orjson.loads(row[7]),
     )
 

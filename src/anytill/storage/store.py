@@ -8,7 +8,8 @@ own rules, so that it holds however writes are grouped and however many processe
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from anytill.core.ledger import Posting
@@ -132,11 +133,13 @@ class SqlStore:
         step = Step("move_notice", rows.moved_notice(before, after), must_touch=1)
         return await self._done(Write(Lane.OTHER, (before.merchant_id, before.payment_id), (step,)))
 
-    async def claim_notices(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Notice]:
-        return await self._claim("claim_notices", now_ms, lease_ms, limit, rows.notice_of)
+    async def claim_notices(
+        self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()
+    ) -> Sequence[Notice]:
+        return await self._claim("claim_notices", now_ms, lease_ms, limit, rows.notice_of, _busy(busy))
 
-    async def next_due_ms(self, kind: DueKind) -> int | None:
-        found = await self._engine.read(f"next_{kind}_due", {})
+    async def next_due_ms(self, kind: DueKind, busy: Collection[str] = ()) -> int | None:
+        found = await self._engine.read(f"next_{kind}_due", _busy(busy) if kind is DueKind.NOTICE else {})
         return int(found[0][0]) if found else None
 
     # Merchants and credentials
@@ -200,10 +203,18 @@ class SqlStore:
         found = await self._engine.read(name, values)
         return decode(found[0]) if found else None
 
-    async def _claim(self, name: str, now_ms: int, lease_ms: int, most: int, decode: Callable[[Row], T]) -> list[T]:
+    async def _claim(
+        self,
+        name: str,
+        now_ms: int,
+        lease_ms: int,
+        most: int,
+        decode: Callable[[Row], T],
+        more: Mapping[str, object] = MappingProxyType({}),
+    ) -> list[T]:
         if lease_ms <= 0:
             raise ValueError("a lease must last")
-        values = {"now_ms": now_ms, "due_again_at_ms": now_ms + lease_ms, "most": most}
+        values = {"now_ms": now_ms, "due_again_at_ms": now_ms + lease_ms, "most": most, **more}
         outcome = await self._engine.write(Write(Lane.OTHER, (), (Step(name, values),)))
         return [decode(row) for row in outcome.rows]
 
@@ -212,3 +223,7 @@ class SqlStore:
 
     def _unsealed(self, text: str, dialect: str, login: str) -> Secret:
         return self._vault.unseal(base64.b64decode(text), dialect, login)
+
+
+def _busy(receivers: Collection[str]) -> Mapping[str, object]:
+    return {"busy": rows.json_text(sorted(receivers))}

@@ -44,6 +44,26 @@ class Wake:
         await self._rung.wait()
 
 
+class Crew:
+    """Tasks that nobody waits for, until the end: then all of them are."""
+
+    __slots__ = ("_tasks",)
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run it on its own. It looks after its own faults."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Wait for all that were started."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
 async def work(
     claim_and_handle: Callable[[], Awaitable[int | None]],
     clock: Clock,

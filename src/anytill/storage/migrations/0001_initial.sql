@@ -115,6 +115,7 @@ CREATE TABLE notice (
     merchant_id TEXT NOT NULL,
     payment_id TEXT NOT NULL,
     notice_id TEXT NOT NULL,
+    receiver TEXT NOT NULL,
     state TEXT NOT NULL,
     created_at_ms BIGINT NOT NULL,
     due_at_ms BIGINT,
@@ -122,7 +123,7 @@ CREATE TABLE notice (
     about TEXT NOT NULL,
     -- The payment stands in the key so that one index serves both one notice and all notices of a payment.
     PRIMARY KEY (merchant_id, payment_id, notice_id),
-    CONSTRAINT notice_state CHECK (state IN ('PENDING', 'DELIVERED', 'EXHAUSTED'))
+    CONSTRAINT notice_state CHECK (state IN ('PENDING', 'DELIVERED', 'EXHAUSTED', 'WITHDRAWN'))
 );
 
 CREATE INDEX notice_due ON notice (due_at_ms) WHERE due_at_ms IS NOT NULL;
