@@ -314,6 +314,13 @@ async def test_a_refund_number_is_not_taken_for_another_wish(stage: Stage) -> No
     assert (await row(stage, "A-2"))["refunded_fen"] == 0
 
 
+@pytest.mark.parametrize("amount_fen", [0, -1, -100])
+async def test_nothing_and_less_is_not_given_back(stage: Stage, amount_fen: int) -> None:
+    await stage.channel.pay(payment(), code())
+    assert (await stage.channel.refund(payment(), refund(payment(), amount_fen))).event is RefundEvent.REFUSED
+    assert (await row(stage))["net_fen"] == 1_000
+
+
 # What is printed about it
 
 
