@@ -72,7 +72,7 @@ class Client:
         order_no = answer.get("out_trade_no", ref.order_no)
         if (ref.order_no and order_no != ref.order_no) or not order_no:
             raise BadField("out_trade_no", "that of the order that was asked about")
-        return self._remember(_payment(answer, seen or self._blank(order_no, Wallet(answer["paytype"]))))
+        return self._remember(_payment(answer, seen or self._blank(order_no, _wallet(answer))))
 
     async def cancel(self, ref: PaymentRef) -> Payment:
         """See `ports.Till`."""

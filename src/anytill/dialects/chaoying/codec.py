@@ -20,6 +20,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from itertools import product
 from typing import Final
 
 from anytill.core.ids import BEIJING, beijing, beijing_ms
@@ -34,6 +36,10 @@ from anytill.wire.signing import joined, md5_upper, same_digest
 
 MAX_BODY: Final = 256 * 1024
 NOTICE_HEARD: Final = "success"
+# `key` would run into the key's own place in the signed text; a second `Sign` is nobody's honest field.
+_BLURRING = frozenset(
+    "".join(letters) for word in ("key", "sign") for letters in product(*zip(word, word.upper(), strict=True))
+) - {"sign"}
 _TIME = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2}) ?([0-9]{2}):?([0-9]{2}):?([0-9]{2})")
 _GOODS_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _COUNT = re.compile(r"[1-9][0-9]{0,9}")
@@ -86,9 +92,10 @@ def verify(fields: Mapping[str, str], keys: Sequence[Secret]) -> Signed:
 def refuse_second_meaning(fields: Mapping[str, str], signed: Signed) -> None:
     """Raises WireError when other fields would have the same signature."""
     for name in fields:
-        # `key` would run into the key's own place in the signed text; a second `Sign` is nobody's honest field.
-        if name.lower() in ("key", "sign") and name != "sign":
+        if name in _BLURRING:
             raise BadField(name, "left out")
+    if "&" not in "".join(fields.values()):
+        return
     refuse_separators(fields, FREE_TEXT, KNOWN_NAMES, required=ALWAYS_REQUIRED, fold_case=signed.fold_case)
 
 
@@ -156,7 +163,13 @@ def too_old(version: str) -> bool:
 
 def format_time(at_ms: int) -> str:
     """yyyyMMddHHmmss in Beijing."""
-    return beijing(at_ms).strftime("%Y%m%d%H%M%S")
+    return _second(at_ms // 1_000)
+
+
+@lru_cache(maxsize=1_024)
+def _second(at_s: int) -> str:
+    # Payments that end in one second share it.
+    return beijing(at_s * 1_000).strftime("%Y%m%d%H%M%S")
 
 
 def parse_time(text: str, name: str) -> int:
@@ -174,8 +187,10 @@ def parse_time(text: str, name: str) -> int:
 def _array(text: str, name: str) -> list[jsontext.Json]:
     if not text.startswith("["):
         raise BadField(name, "a JSON array")
-    value = jsontext.decode(f'{{"":{text}}}'.encode()).get("")
-    if not isinstance(value, list):
+    wrapped = jsontext.decode(f'{{"":{text}}}'.encode())
+    value = wrapped[""]
+    # A second member would have closed the array and written on.
+    if not isinstance(value, list) or len(wrapped) != 1:
         raise BadField(name, "a JSON array")
     return value
 

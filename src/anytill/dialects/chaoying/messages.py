@@ -11,7 +11,7 @@ leaves open are ours, wide enough for every sample, and written in the folder's 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,14 +32,19 @@ class Kind:
     grammar: re.Pattern[str] | None = None
     free: bool = False  # may hold an ampersand
 
+    @property
+    def matches(self) -> Callable[[str], object] | None:
+        """Asks the grammar about a whole value; None when there is none to ask."""
+        return self.grammar.fullmatch if self.grammar else None
+
 
 def _pattern(expected: str, pattern: str, max_length: int = 64) -> Kind:
     return Kind(expected, max_length, re.compile(pattern))
 
 
 def _token(max_length: int) -> Kind:
-    """A number or name that systems give to each other: visible ASCII without an ampersand."""
-    return Kind(f"不超过{max_length}个半角字符，不含&和空格", max_length, re.compile(r"[!-%'-~]+"))
+    """A number or name of the till's own: any text on one line, without an ampersand."""
+    return Kind(f"不超过{max_length}个字符，不含&", max_length, re.compile(r"[^&\r\n]+"))
 
 
 def _text(max_length: int) -> Kind:
@@ -57,7 +62,7 @@ PLATFORM_NO: Final = _pattern("平台给出的单号", r"[0-9A-Za-z]{1,32}")
 FEN: Final = _pattern("大于0的整数，单位为分", r"[1-9][0-9]{0,9}")
 PAY_CODE: Final = _token(64)
 TICKET: Final = _token(512)
-DEVICE: Final = Kind("不超过64个半角字符的设备编号（云闪付限长8个字符）", 64, re.compile(r"[!-%'-~]+"))
+DEVICE: Final = Kind("不超过64个字符的设备编号，不含&（云闪付限长8个字符）", 64, TOKEN.grammar)
 BODY: Final = _text(128)
 ATTACH: Final = _text(512)
 SHORT_TEXT: Final = _text(64)
@@ -90,24 +95,28 @@ class Form:
     names: frozenset[str] = field(init=False)
     kept: tuple[str, ...] = field(init=False)  # stored with the payment as its details
     expected: Mapping[str, str] = field(init=False)  # what each field must be, for people
+    checks: tuple[tuple[str, bool, int, Callable[[str], object] | None, str], ...] = field(init=False)  # rows, unpacked
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset(row.name for row in self.rows))
+        checks = tuple(
+            (row.name, row.required, row.kind.max_length, row.kind.matches, row.kind.expected) for row in self.rows
+        )
+        object.__setattr__(self, "checks", checks)
         object.__setattr__(self, "expected", {row.name: row.kind.expected for row in self.rows})
         object.__setattr__(self, "kept", tuple(row.name for row in self.rows if row.name not in _NOT_DETAILS))
 
     def read(self, sent: Mapping[str, str]) -> dict[str, str]:
         """The known fields, each as its row wants it. Raises MissingField or BadField."""
         found: dict[str, str] = {}
-        for row in self.rows:
-            name, kind = row.name, row.kind
+        for name, required, max_length, matches, expected in self.checks:
             value = sent.get(name)
             if not value:
-                if row.required:
+                if required:
                     raise MissingField(name)
                 continue
-            if len(value) > kind.max_length or (kind.grammar is not None and not kind.grammar.fullmatch(value)):
-                raise BadField(name, kind.expected)
+            if len(value) > max_length or (matches is not None and matches(value) is None):
+                raise BadField(name, expected)
             found[name] = value
         return found
 
