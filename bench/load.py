@@ -66,7 +66,6 @@ class Load:
     seconds: float
     first: int
     most: int  # requests at most, made ready beforehand
-    paid: str  # what an answer must hold to count
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ class Tills:
         host = f"127.0.0.1:{load.ports[0]}"
         self._requests: Iterator[bytes] = iter(list(islice(load.template.requests(load.first, host), load.most)))
         self._load = load
-        self._paid = load.paid.encode()
+        self._paid = load.template.paid.encode()
         self._until = float("inf")
         self._answers: list[tuple[float, float]] = []
         self._refused = 0

@@ -22,9 +22,9 @@ _SIGN: Final = "SIGN0123456789"
 AMOUNT_FEN: Final = 1234
 
 
-def template(dialect: str) -> Template:
-    """The template of a dialect that has one; see `dialects`."""
-    return _RECIPES[dialect](load_dialects()[dialect])
+def template(dialect: str, notice_url: str = "https://shop.example/pay/notify") -> Template:
+    """The template of a dialect that has one; see `dialects`. Not every dialect says where notices go."""
+    return _RECIPES[dialect](load_dialects()[dialect], notice_url)
 
 
 def request(form: Template, number: int) -> HttpRequest:
@@ -37,10 +37,10 @@ def dialects() -> list[str]:
     return [name for name in _RECIPES if name in load_dialects()]
 
 
-def _teegon(dialect: Dialect) -> Template:
+def _teegon(dialect: Dialect, notice_url: str) -> Template:
     fields = {
         "client_id": dialect.sandbox.login,
-        "notify_url": "https://shop.example/teegon/notify",
+        "notify_url": notice_url,
         "order_no": _ORDER_NO,
         "channel": "barcode_pay",
         "amount": f"{AMOUNT_FEN // 100}.{AMOUNT_FEN % 100:02d}",
@@ -54,7 +54,7 @@ def _teegon(dialect: Dialect) -> Template:
     return _template("/v1/charge/", fields, f"{key}{concatenated(fields, keep_empty=True)}{key}", '"paid":true')
 
 
-def _chaoying(dialect: Dialect) -> Template:
+def _chaoying(dialect: Dialect, _notice_url: str) -> Template:
     fields = {
         "method": "pay",
         "agent_id": dialect.sandbox.login,
@@ -78,7 +78,7 @@ def _chaoying(dialect: Dialect) -> Template:
     )
 
 
-_RECIPES: Mapping[str, Callable[[Dialect], Template]] = {"teegon": _teegon, "chaoying": _chaoying}
+_RECIPES: Mapping[str, Callable[[Dialect, str], Template]] = {"teegon": _teegon, "chaoying": _chaoying}
 
 
 def _template(path: str, fields: Mapping[str, str], signed: str, paid: str) -> Template:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,9 @@ import uvloop
 
 from bench import books, floors, orders
 from bench.codecs import codec_us
-from bench.load import Load, Score
+from bench.load import Load, Score, Template
 from bench.processes import Serving, cpu_of_family_s, cpu_s, run_load, started_server
+from bench.server import HOST, RECEIVER
 from tests.postgres import Server, fresh_database
 
 #: More than any gateway answers here in a second; so many requests are signed beforehand.
@@ -146,9 +147,10 @@ class Bench:
     def _floors(self) -> None:
         for dialect in orders.dialects():
             self.results.codec_us.setdefault(dialect, []).append(codec_us(dialect))
+        template = replace(orders.template(orders.dialects()[0]), paid="&sign=")
         with started_server("echo") as server:
             for connections in self._plan.echo_connections:
-                self._load(Row(ECHO, "", grouped=False, connections=connections), [server], 0)
+                self._load(Row(ECHO, "", grouped=False, connections=connections), template, [server], 0)
         if self._postgres is not None:
             rate = floors.pgbench_per_s(self._postgres.dsn, self._directory, self._plan.pgbench_s)
             self.results.pgbench_per_s.append(uvloop.run(rate))
@@ -161,16 +163,19 @@ class Bench:
                     stack.enter_context(started_server("gateway", url, *_options(case, node)))
                     for node in range(case.processes)
                 ]
+                if case.deliver:
+                    ear = stack.enter_context(started_server("echo"))
+                    template = orders.template(case.dialect, f"http://{HOST}:{ear.port}{RECEIVER}")
+                else:
+                    template = orders.template(case.dialect)
                 for connections in case.connections:
                     row = Row(case.dialect, case.store, case.grouped, connections, case.processes, case.deliver)
-                    answered += self._load(row, servers, answered)
+                    answered += self._load(row, template, servers, answered)
             uvloop.run(books.check(url, answered))
             self.results.audited += answered
 
-    def _load(self, row: Row, servers: Sequence[Serving], first: int) -> int:
+    def _load(self, row: Row, template: Template, servers: Sequence[Serving], first: int) -> int:
         """Load the servers, note the figures, return how many payments were answered."""
-        echo = row.dialect == ECHO
-        template = orders.template(orders.dialects()[0] if echo else row.dialect)
         seconds = self._plan.warm_up_s + self._plan.seconds
         load = Load(
             template=template,
@@ -179,8 +184,7 @@ class Bench:
             warm_up_s=self._plan.warm_up_s,
             seconds=self._plan.seconds,
             first=first,
-            most=int(seconds * (_MOST_ECHOES_PER_S if echo else _MOST_PER_S)),
-            paid="&sign=" if echo else template.paid,
+            most=int(seconds * (_MOST_ECHOES_PER_S if row.dialect == ECHO else _MOST_PER_S)),
         )
         before = self._cpu_s(row, servers)
         score = run_load(load)

@@ -28,7 +28,7 @@ NOTES = (
     "A payment is one HTTP request: signature checked, intent committed, wallet asked, result and ledger committed.",
     "It counts only when the answer says paid; when a gateway has ended, its books are audited.",
     "The sandbox wallet keeps its journal in memory here: the gateway is measured, not a wallet.",
-    "Notices are written with the payment; they are sent only in the row that says so, to a receiver in the process.",
+    "Notices are written with the payment; they are sent only in the row that says so, to another process.",
     "CPU is what the server's processes (plus the database's) used for one payment. Everything shares the cores.",
 )
 

@@ -4,9 +4,9 @@
     python -m bench.server gateway STORE_URL [--no-group-commit] [--node N] [--deliver]
 
 The port stands on the first line of standard output; the process ends when its standard input closes. The gateway is
-put together from the same parts as in production, with two differences. The sandbox wallet keeps its journal in memory,
+the one that `bootstrap` puts together for a demo, with two differences. The sandbox wallet keeps its journal in memory,
 because the gateway is measured and not a wallet. And notices are written with their payments but sent only with
-`--deliver`; they then go to a receiver in this process that acknowledges at once.
+`--deliver`. The echo is also the merchant's ear: at RECEIVER it acknowledges every notice.
 """
 
 from __future__ import annotations
@@ -14,26 +14,34 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from pathlib import Path
+from unittest import mock
 
-from anytill.bootstrap import dialect_routes, write_demo_directory
-from anytill.channels.sandbox import SandboxChannel
-from anytill.core.ids import IdMaker
+from anytill import bootstrap
+from anytill.config import Settings, read_settings
 from anytill.dialects import load_dialects
-from anytill.gateway import Gateway, Parts
-from anytill.storage import Vault, open_store
-from anytill.transports.clock import SystemChance, SystemClock
+from anytill.storage import Vault
 from anytill.transports.http_server import Application, Handler, Route, new_event_loop, serve
 from anytill.transports.journal import MemoryJournal
 from anytill.transports.watch import JsonWatch
-from anytill.transports.worker import Wake, gather_limited, work
 from anytill.wire.http import HttpRequest, HttpResponse, text
 
-#: Whatever the store seals during a measurement is thrown away with it.
-VAULT = Vault(bytes(32))
 HOST = "127.0.0.1"
-_AT_ONCE = 64
+RECEIVER = "/notify"
+#: Whatever the store seals during a measurement is thrown away with it.
+_MASTER_KEY = bytes(32)
+VAULT = Vault(_MASTER_KEY)
+
+
+class MemoryBook(MemoryJournal):
+    """A journal that is opened and closed like one in a file."""
+
+    def __init__(self, _path: Path) -> None:
+        super().__init__()
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,84 +56,60 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gateway.add_argument("--deliver", action="store_true")
     options = parser.parse_args(arguments)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        if options.kind == "echo":
-            runner.run(_serve(_echo_application(_watch())))
-        else:
-            runner.run(_serve_gateway(options))
+        runner.run(_echo() if options.kind == "echo" else _gateway(options))
 
 
-async def _serve_gateway(options: argparse.Namespace) -> None:
-    async with _opened_gateway(options) as application:
-        await _serve(application)
-
-
-async def _serve(application: Application) -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-    await serve(application, HOST, 0, started=lambda port: print(port, flush=True), stop=stop)
-
-
-@asynccontextmanager
-async def _opened_gateway(options: argparse.Namespace) -> AsyncIterator[Application]:
-    watch, clock, wake = _watch(), SystemClock(), Wake()
-    store = await open_store(options.store, vault=VAULT, group_commit=not options.no_group_commit, watch=watch)
-    ended = asyncio.Event()
-    workers: list[asyncio.Task[None]] = []
-    try:
-        await write_demo_directory(store)
-        parts = Parts(
-            store=store,
-            channels={"sandbox": SandboxChannel("sandbox", MemoryJournal(), clock, SystemChance())},
-            clock=clock,
-            chance=SystemChance(),
-            ids=IdMaker(options.node),
-            watch=watch,
-            post=_heard,
-            forms={name: dialect.form for name, dialect in load_dialects().items() if dialect.form},
-            default_channel="sandbox",
-            wake=wake.set,
-            side_by_side=_side_by_side,
-        )
-        gateway = Gateway(parts)
+async def _gateway(options: argparse.Namespace) -> None:
+    settings, demo = _settings(options), Path("/nowhere")  # a demo, but nothing of it is written to a folder
+    # Only what the wallet writes on is another; all else is put together as always.
+    with mock.patch.object(bootstrap, "FileJournal", MemoryBook):
         if options.deliver:
-            rounds = (gateway.recovery.payments, gateway.recovery.refunds, gateway.recovery.notices)
-            bells = (Wake(), Wake(), wake)
-            workers = [
-                asyncio.create_task(work(once, clock, bell, ended, watch=watch))
-                for once, bell in zip(rounds, bells, strict=True)
-            ]
-        yield Application(dialect_routes(gateway, watch), watch=watch)
-    finally:
-        ended.set()
-        await asyncio.gather(*workers)
-        await store.close()
+            await bootstrap.run(settings, sys.stderr, demo=demo, started=_announce, stop=_end_of_input())
+        else:
+            async with bootstrap.assembled(settings, sys.stderr, demo=demo) as assembly:
+                await _serve(assembly.application)
 
 
-def _echo_application(watch: JsonWatch) -> Application:
+async def _echo() -> None:
     async def echo(request: HttpRequest) -> HttpResponse:
         return HttpResponse(200, request.body, "application/json")
 
-    routes: list[tuple[Route, Handler]] = [
-        (Route("POST", route.path), echo) for dialect in load_dialects().values() for route in dialect.routes
-    ]
-    return Application(routes, watch=watch)
+    async def hear(_request: HttpRequest) -> HttpResponse:
+        return text("success")
+
+    paths = {route.path for dialect in load_dialects().values() for route in dialect.routes}
+    routes: list[tuple[Route, Handler]] = [(Route("POST", path), echo) for path in sorted(paths)]
+    await _serve(Application([*routes, (Route("POST", RECEIVER), hear)], watch=JsonWatch(sys.stderr)))
 
 
-async def _heard(url: str, body: bytes, content_type: str, timeout_ms: int) -> HttpResponse:  # noqa: ARG001 - a port
-    """A `ports.Post` whose every receiver acknowledges at once."""
-    await asyncio.sleep(0)
-    return text("success")
+async def _serve(application: Application) -> None:
+    await serve(application, HOST, 0, started=_announce, stop=_end_of_input())
 
 
-async def _side_by_side(items: Sequence[Awaitable[None]]) -> None:
-    async def each(item: Awaitable[None]) -> None:
-        await item
+def _settings(options: argparse.Namespace) -> Settings:
+    return read_settings(
+        '[channel.sandbox]\nkind = "sandbox"\nbook = "memory"\n',
+        {},
+        {
+            "server.host": HOST,
+            "server.port": 0,
+            "server.node": options.node,
+            "store.url": options.store,
+            "store.group_commit": not options.no_group_commit,
+            "keys.master": _MASTER_KEY.hex(),
+            "notices.loopback": True,
+        },
+    )
 
-    await gather_limited([each(item) for item in items], _AT_ONCE)
+
+def _announce(port: int) -> None:
+    print(port, flush=True)
 
 
-def _watch() -> JsonWatch:
-    return JsonWatch(sys.stderr)
+def _end_of_input() -> asyncio.Event:
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
+    return ended
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def moment(*cases: Case) -> Plan:
 
 def load(dialect: str, port: int, **changes: object) -> Load:
     template = orders.template(dialect)
-    few = Load(template, (port,), connections=2, warm_up_s=0.0, seconds=30.0, first=0, most=6, paid=template.paid)
+    few = Load(template, (port,), connections=2, warm_up_s=0.0, seconds=30.0, first=0, most=6)
     return replace(few, **changes)  # type: ignore[arg-type]
 
 
