@@ -14,20 +14,20 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
-from anytill.core.answer import Answer
 from anytill.core.ids import IdMaker
-from anytill.core.lifecycle import PaymentEvent, PaymentState
+from anytill.core.ledger import sale
+from anytill.core.lifecycle import PaymentState
 from anytill.core.payment import Method, Payment
-from anytill.core.settle import hear
 from anytill.core.wallet import Wallet
 from anytill.storage import SqlStore, Vault, open_store
 from tests.postgres import fresh_database, start_server
 
-ROUNDS = 1
+ROUNDS = 3
 CONCURRENCY = (1, 32, 128)
 VAULT = Vault(bytes(32))
 
@@ -61,9 +61,8 @@ async def one_till(store: SqlStore, ids: IdMaker, until: float, took: list[float
         now_ms = time.time_ns() // 1_000_000
         payment = order(ids.make(now_ms), now_ms)
         assert await store.add_payment(payment)
-        answer = Answer(PaymentEvent.PAID, amount_fen=1234, channel_trade_no="42000" + payment.payment_id)
-        change = hear(payment, answer, now_ms)
-        assert await store.move_payment(payment, change.after, change.postings)
+        paid = replace(payment, state=PaymentState.PAID, paid_fen=1234, paid_at_ms=now_ms, due_at_ms=None)
+        assert await store.move_payment(payment, paid, [sale(paid, now_ms)])
         took.append(time.perf_counter() - began)
 
 

@@ -160,7 +160,7 @@ async def test_connections_that_die_unnoticed_are_replaced_without_a_word(
         )
         assert await asyncio.gather(*(store.add_payment(a_payment(number)) for number in range(5, 50))) == [True] * 45
         assert await asyncio.gather(*(store.move_payment(payment, payment) for payment in payments)) == [True] * 5
-        assert await fetched(store, payments[0])
+        assert (await fetched(store, payments[0])).version == 2
 
 
 async def test_a_new_payment_whose_confirmation_is_lost_is_recognised(line: Line, group_commit: bool) -> None:
@@ -254,9 +254,11 @@ async def _rows_read(dsn: str) -> int:
 
 
 async def _warm(store: SqlStore) -> Payment:
-    """Makes every worker of every lane open its connection; gives a paid payment of which nothing is refunded."""
+    """Makes every worker of every lane open its connection and prepare its statements; gives a paid payment."""
     payments = [a_payment(number) for number in range(1_000, 1_064)]
     assert all(await asyncio.gather(*map(store.add_payment, payments)))
     assert all(await asyncio.gather(*(store.move_payment(payment, payment) for payment in payments)))
-    await asyncio.gather(*(store.claim_refunds(1, 1, 1) for _ in range(64)))
-    return await add_paid(store, 1)
+    await asyncio.gather(*(store.add_refund(a_refund(payment, 1_000)) for payment in payments))
+    payment = await add_paid(store, 1)
+    assert payment.reserved_fen == 0
+    return payment
