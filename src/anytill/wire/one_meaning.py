@@ -31,7 +31,6 @@ Both are exact and bounded: what would take too long to decide is refused.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -63,11 +62,12 @@ def refuse_concatenated(
     They must run in linear time and need no anchors. Fields that are not a reading at all raise BadField or
     MissingField. Empty values take part with their bare names.
     """
-    names = sorted(name for name in known_names if name not in skip)
     pairs = sorted_pairs(fields, keep_empty=True, skip=skip)
-    _check_closed(pairs, names, grammars, required)
+    _check_closed(pairs, known_names, grammars, required)
     text = "".join([name + value for name, value in pairs])
-    if _count_readings(text, names, grammars, frozenset(required)) != 1:
+    # A name that is nowhere in the text is in none of its readings.
+    names = sorted([name for name in known_names if name in text and name not in skip])
+    if _count_readings(pairs, text, names, grammars, required) != 1:
         raise Ambiguous
 
 
@@ -114,7 +114,7 @@ def _check_closed(
     grammars: Mapping[str, re.Pattern[str]],
     required: Collection[str],
 ) -> None:
-    present = {name for name, _ in pairs}
+    present = dict(pairs)
     for name in required:
         if name not in present:
             raise MissingField(name)
@@ -127,48 +127,59 @@ def _check_closed(
 
 
 def _count_readings(
-    text: str, names: Sequence[str], grammars: Mapping[str, re.Pattern[str]], required: Collection[str]
+    pairs: Sequence[tuple[str, str]],
+    text: str,
+    names: Sequence[str],
+    grammars: Mapping[str, re.Pattern[str]],
+    required: Collection[str],
 ) -> int:
-    """How many readings `text` has under the sorted names: 0, 1, or 2 for any number above. Raises Ambiguous if unsure.
+    """How many readings `text` has under the sorted names: 1, or 2 for any number above. Raises Ambiguous if unsure.
 
-    Goes through the names in their order; `ways[i]` maps each place where `names[i]` may begin to the number of ways to
-    read everything before it.
+    `pairs` are one of them. `ways[i]` is the number of ways to read everything before `places[i]`; since fields follow
+    each other, all ways to a place are known when it is its turn.
     """
     if not text:
-        return 0 if required else 1
+        return 1
     last_next = _last_possible_next(names, required)
     places = _places(text, names)
-    ways: list[dict[int, int]] = [{} for _ in names]
-    for first in range(min(last_next[0], len(names) - 1) + 1):
-        if text.startswith(names[first]):
-            ways[first][0] = 1
+    ways = [1 if begin == 0 and rank <= last_next[0] else 0 for begin, rank in places]
     readings = 0
-    meter = _Meter(text, grammars)
-    for at, name in enumerate(names):
-        for begin, count in ways[at].items():
-            value_begin = begin + len(name)
-            for following in range(at + 1, min(last_next[at + 1], len(names) - 1) + 1):
-                ends = places[following]
-                for end in ends[bisect_left(ends, value_begin) :]:
-                    if meter.allows(name, value_begin, end):
-                        ways[following][end] = min(2, ways[following].get(end, 0) + count)
-            if last_next[at + 1] == len(names) and meter.allows(name, value_begin, len(text)):
-                readings += count
+    meter = _Meter(pairs, text, grammars)
+    for at, (begin, rank) in enumerate(places):
+        if not ways[at]:
+            continue
+        name, last = names[rank], last_next[rank + 1]
+        value_begin = begin + len(name)
+        for following in range(at + 1, len(places)):
+            end, next_rank = places[following]
+            if rank < next_rank <= last and end >= value_begin and meter.allows(name, value_begin, end):
+                ways[following] = min(2, ways[following] + ways[at])
+        if last == len(names) and meter.allows(name, value_begin, len(text)):
+            readings += ways[at]
     return min(2, readings)
 
 
 class _Meter:
     """Applies grammars to parts of one text and gives up, with Ambiguous, when that takes too long."""
 
-    __slots__ = ("_grammars", "_text", "_work")
+    __slots__ = ("_grammars", "_own", "_text", "_work")
 
-    def __init__(self, text: str, grammars: Mapping[str, re.Pattern[str]]) -> None:
-        self._text = text
+    def __init__(self, pairs: Sequence[tuple[str, str]], text: str, grammars: Mapping[str, re.Pattern[str]]) -> None:
         self._grammars = grammars
+        self._text = text
         self._work = 0
+        self._own: dict[str, tuple[int, int]] = {}
+        end = 0
+        for name, value in pairs:
+            begin = end + len(name)
+            end = begin + len(value)
+            self._own[name] = (begin, end)
 
     def allows(self, name: str, begin: int, end: int) -> bool:
         """Whether that part of the text may be the field's value."""
+        # The fields themselves were checked before.
+        if self._own.get(name) == (begin, end):
+            return True
         grammar = self._grammars.get(name)
         if grammar is None:
             return True
@@ -189,20 +200,20 @@ def _last_possible_next(names: Sequence[str], required: Collection[str]) -> list
     return last_next
 
 
-def _places(text: str, names: Sequence[str]) -> list[list[int]]:
-    """All places, overlapping ones included, where each name stands in the text. Raises Ambiguous if very many."""
-    places: list[list[int]] = []
-    found = 0
-    for name in names:
-        of_name: list[int] = []
+def _places(text: str, names: Sequence[str]) -> list[tuple[int, int]]:
+    """All places, overlapping ones included, where a name stands, with its index, from left to right.
+
+    Raises Ambiguous if very many.
+    """
+    places: list[tuple[int, int]] = []
+    for rank, name in enumerate(names):
         at = text.find(name)
         while at >= 0:
-            found += 1
-            if found > _MOST_BORDERS:
+            places.append((at, rank))
+            if len(places) > _MOST_BORDERS:
                 raise Ambiguous
-            of_name.append(at)
             at = text.find(name, at + 1)
-        places.append(of_name)
+    places.sort()
     return places
 
 
