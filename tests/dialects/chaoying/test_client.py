@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -250,6 +250,8 @@ async def test_memory_is_bounded(line: Line, monkeypatch: pytest.MonkeyPatch) ->
         ({"coupon_fee": "100"}, None),
         ({"trade_type": "pay.cash.native"}, None),
         ({"time_end": "2026"}, None),
+        ({"attach": "tea & cake"}, Verdict.PAID),
+        ({"attach": "x&coupon_fee=50"}, None),
     ],
 )
 def test_notices_are_read_strictly(change: dict[str, str], believed: Verdict | None) -> None:
@@ -268,7 +270,7 @@ def test_notices_are_read_strictly(change: dict[str, str], believed: Verdict | N
         "trade_type": "pay.weixin.native",
         **change,
     }
-    body = "&".join(f"{name}={value}" for name, value in signed(fields).items()).encode()
+    body = urlencode(signed(fields)).encode()
     request = HttpRequest("POST", "/notify", "", {"content-type": FORM}, body, "")
     client = Client(sandbox_settings(BASE_URL), nobody)
     if believed is None:

@@ -137,7 +137,7 @@ class Client:
     def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
         """See `dialects.Client`."""
         fields = codec.decode_fields(request.body)
-        codec.verify(fields, (self._key,))
+        codec.refuse_second_notice(fields, codec.verify(fields, (self._key,)))
         if fields.get("mch_id") != self._mch_id:
             raise BadField("mch_id", "ours")
         return notices.read(fields), http.text(codec.NOTICE_HEARD)

@@ -27,6 +27,7 @@ from typing import Final
 from anytill.core.ids import BEIJING, beijing, beijing_ms
 from anytill.core.secret import Secret
 from anytill.dialects.chaoying.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN_NAMES
+from anytill.dialects.chaoying.rows import NOTICE_NAMES
 from anytill.wire import jsontext
 from anytill.wire.errors import BadField, BadSignature, Malformed, TooLarge
 from anytill.wire.form import decode_form, encode_form
@@ -97,6 +98,11 @@ def refuse_second_meaning(fields: Mapping[str, str], signed: Signed) -> None:
     if "&" not in "".join(fields.values()):
         return
     refuse_separators(fields, FREE_TEXT, KNOWN_NAMES, required=ALWAYS_REQUIRED, fold_case=signed.fold_case)
+
+
+def refuse_second_notice(fields: Mapping[str, str], signed: Signed) -> None:
+    """The same for a notice. Raises Ambiguous."""
+    refuse_separators(fields, None, NOTICE_NAMES, fold_case=signed.fold_case)
 
 
 def encode_signed_form(fields: Mapping[str, str], key: Secret) -> bytes:

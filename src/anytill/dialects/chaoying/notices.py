@@ -53,7 +53,8 @@ class PreorderNotices:
             "fee_type": payment.currency,
             "total_fee": str(payment.amount_fen),
             "coupon_fee": str(payment.coupon_fen) if payment.coupon_fen else "",
-            "attach": payment.attach,
+            # Our addition to the tables, so it must not open a second reading of what they do say.
+            "attach": "" if "&" in payment.attach else payment.attach,
             "time_end": codec.format_time(payment.paid_at_ms or payment.created_at_ms),
             "gmt_create": codec.format_time(payment.created_at_ms),
             "trade_type": answers.notice_trade_type(payment),

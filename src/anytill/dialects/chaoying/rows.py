@@ -67,3 +67,4 @@ ALIPAY_NOTICE: Final = _names(
     "state result_code mch_id device_info pay_result out_trade_no out_transaction_id transaction_id fee_type total_fee"
     " coupon_fee attach time_end gmt_create trade_type buyer_user_id buyer_logon_id"
 )
+NOTICE_NAMES: Final = frozenset({*WECHAT_NOTICE, *ALIPAY_NOTICE, "nonce_str", "wx_mch_id", "wx_sub_mch_id"})
