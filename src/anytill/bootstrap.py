@@ -26,12 +26,12 @@ from anytill.core.merchant import Credential, Merchant
 from anytill.core.secret import Secret
 from anytill.dialects import Dialect, load_dialects
 from anytill.gateway import Gateway, Parts
-from anytill.ports import Channel, Clock, DueKind, Journal, Store, Till
-from anytill.storage import Vault, open_store
+from anytill.ports import Channel, Clock, DueKind, Journal, Store, StoreUnavailable, Till
+from anytill.storage import InUse, Vault, WrongSchema, open_store
 from anytill.transports.clock import MovableClock, SystemChance, SystemClock
 from anytill.transports.http_client import open_post, open_send
 from anytill.transports.http_server import Application, Handler, RequestLimits, Route, serve
-from anytill.transports.journal import FileJournal
+from anytill.transports.journal import FileJournal, JournalBusy
 from anytill.transports.watch import JsonWatch
 from anytill.transports.worker import Crew, Wake, gather_limited, work
 from anytill.wire.http import HttpRequest, HttpResponse, text
@@ -87,9 +87,7 @@ async def assembled(settings: Settings, log: TextIO, *, demo: Path | None = None
         watch = JsonWatch(log, debug=settings.switch("log.requests"))
         clock = MovableClock() if demo else SystemClock()
         vault = Vault(*_master_keys(settings))
-        store = await open_store(
-            settings.text("store.url"), vault=vault, group_commit=settings.switch("store.group_commit"), watch=watch
-        )
+        store = await _open_store(settings, vault, watch)
         stack.push_async_callback(store.close)
         channels = {each.name: _open_channel(each, stack, clock) for each in settings.channels}
         if isinstance(clock, MovableClock):
@@ -125,11 +123,20 @@ async def assembled(settings: Settings, log: TextIO, *, demo: Path | None = None
 
 async def audited(settings: Settings) -> Sequence[str]:
     """What is wrong with the books of the store that the settings name; empty when they are right."""
-    store = await open_store(settings.text("store.url"), vault=Vault(*_master_keys(settings)))
+    store = await _open_store(settings, Vault(*_master_keys(settings)))
     try:
         return await store.audit()
     finally:
         await store.close()
+
+
+async def _open_store(settings: Settings, vault: Vault, watch: JsonWatch | None = None) -> Store:
+    """The store that the settings name. Raises SettingsError, in one sentence, when it cannot be had."""
+    group_commit = settings.switch("store.group_commit")
+    try:
+        return await open_store(settings.text("store.url"), vault=vault, group_commit=group_commit, watch=watch)
+    except (ValueError, InUse, WrongSchema, StoreUnavailable) as fault:
+        raise SettingsError(f"store.url: {fault}") from fault
 
 
 def dialect_routes(gateway: Gateway, watch: JsonWatch) -> list[tuple[Route, Handler]]:
@@ -203,7 +210,11 @@ def _open_channel(settings: ChannelSettings, stack: AsyncExitStack, clock: Clock
         raise SettingsError(f"[channel.{settings.name}] kind must be one of {', '.join(kinds)}")
 
     def open_journal() -> Journal:
-        journal = FileJournal(Path(_option(settings, "book")))
+        book = Path(_option(settings, "book"))
+        try:
+            journal = FileJournal(book)
+        except JournalBusy:
+            raise SettingsError(f"[channel.{settings.name}] book: {book} is in use by another process") from None
         stack.push_async_callback(journal.close)
         return journal
 

@@ -8,7 +8,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,11 @@ def demo(
     data: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = DEMO_DIRECTORY,
 ) -> None:
     """Run everything on embedded storage with the sandbox wallet and published credentials."""
+    with _refused_in_a_sentence():
+        _demo(host, port, data)
+
+
+def _demo(host: str, port: int, data: Path) -> None:
     from anytill.config import read_settings
 
     data.mkdir(parents=True, exist_ok=True)
@@ -85,7 +91,7 @@ def serve(
     given |= {"store.url": store} if store else {}
     given |= {"server.host": host} if host else {}
     given |= {"server.port": port} if port >= 0 else {}
-    try:
+    with _refused_in_a_sentence():
         text = config.read_text() if config else ""
         settings = read_settings(text, os.environ, given)
         if not settings.text("store.url"):
@@ -93,9 +99,6 @@ def serve(
         if not settings.channels:
             raise SettingsError("at least one [channel.NAME] is needed, or no money can move")
         _run(settings, demo=None, started=lambda real_port: _say(f"listening on port {real_port}"))
-    except (SettingsError, OSError) as fault:
-        typer.secho(f"anytill: {fault}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(2) from None
 
 
 COMMANDS: list[Callable[..., Any]] = [demo, sandbox, serve]
@@ -106,6 +109,18 @@ def sandbox_access(base_url: str) -> dict[str, dict[str, str]]:
     from anytill.dialects import load_dialects
 
     return {name: dict(dialect.sandbox_settings(base_url)) for name, dialect in load_dialects().items()}
+
+
+@contextmanager
+def _refused_in_a_sentence() -> Iterator[None]:
+    """What an operator can put right ends the command with one sentence and exit code 2."""
+    from anytill.config import SettingsError
+
+    try:
+        yield
+    except (SettingsError, OSError) as fault:
+        typer.secho(f"anytill: {fault}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(2) from None
 
 
 def _run(settings: Settings, *, demo: Path | None, started: Callable[[int], None]) -> None:

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from anytill.ports import Watch
 from anytill.storage.postgres import PostgresEngine
-from anytill.storage.sqlite import SqliteEngine
+from anytill.storage.schema import WrongSchema
+from anytill.storage.sqlite import InUse, SqliteEngine
 from anytill.storage.store import SqlStore
 from anytill.storage.vault import Vault
 
-__all__ = ["SqlStore", "Vault", "open_store"]
+__all__ = ["InUse", "SqlStore", "Vault", "WrongSchema", "open_store"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
