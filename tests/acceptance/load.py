@@ -105,6 +105,7 @@ class _Till:
     def _pay(self, sale: Sale) -> Told:
         till = self._load.teegon if sale.dialect == "teegon" else self._load.chaoying
         told = till.pay(sale.order_no, sale.amount_fen, sale.code)
+        assert told.word is not Word.REFUSED, (sale, told)  # nothing is wrong with any of these orders
         sale.payment_id = str(told.fields.get("id", "")) or sale.payment_id
         return self._noted(sale, told)
 

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.books import select, unfinished, verdict
+from tests.acceptance.books import notice_faults, select, unfinished, verdict
 from tests.acceptance.harness import Demo, Gateway, Serve, until
 from tests.acceptance.load import Load
+from tests.acceptance.receiver import Receiver, listening
 from tests.acceptance.tills import ChaoyingTill, Word
 from tests.postgres import fresh_database
 
@@ -41,11 +42,12 @@ class Campaign:
 
     gateway: Gateway
     load: Load
+    receiver: Receiver
     kills: int
     settled_after_s: float  # on the gateway's own clock
 
 
-def fought(gateway: Gateway, load: Load, settle: Callable[[], float]) -> Campaign:
+def fought(gateway: Gateway, load: Load, receiver: Receiver, settle: Callable[[], float]) -> Campaign:
     """Run a campaign; the gateway is left running."""
     chance = random.Random(load.seed)
     nobody = threading.Event()
@@ -66,7 +68,7 @@ def fought(gateway: Gateway, load: Load, settle: Callable[[], float]) -> Campaig
             gateway.start()
     finally:
         load.stop()
-    return Campaign(gateway, load, kills, settle())
+    return Campaign(gateway, load, receiver, kills, settle())
 
 
 def settle_demo(demo: Demo) -> float:
@@ -130,15 +132,17 @@ def campaigns(
 def on_sqlite(folder: Path) -> Campaign:
     demo = Demo(folder)
     demo.start()
-    load = Load(f"{SEED}/sqlite", demo.teegon(), demo.chaoying())
-    return fought(demo, load, lambda: settle_demo(demo))
+    with listening(Receiver()) as receiver:
+        load = Load(f"{SEED}/sqlite", demo.teegon(receiver.url), demo.chaoying())
+        return fought(demo, load, receiver, lambda: settle_demo(demo))
 
 
 def on_postgres(folder: Path, dsn: str) -> Campaign:
     served = Serve(folder, store=dsn)
     served.start()
-    load = Load(f"{SEED}/postgres", served.teegon(), served.chaoying())
-    return fought(served, load, lambda: settle_served(served))
+    with listening(Receiver()) as receiver:
+        load = Load(f"{SEED}/postgres", served.teegon(receiver.url), served.chaoying())
+        return fought(served, load, receiver, lambda: settle_served(served))
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -147,17 +151,21 @@ def test_nothing_is_lost_or_doubled(campaigns: dict[str, Future[Campaign]], stor
         pytest.skip("no PostgreSQL server")
     campaign = campaigns[store].result()
     gateway, load = campaign.gateway, campaign.load
-    print(f"seed {load.seed}: {campaign.kills} kills, {summary(load)}, ended within {campaign.settled_after_s:.0f} s")
+    story = (
+        f"seed {load.seed}: {campaign.kills} kills, all ended {campaign.settled_after_s:.0f} s later; {summary(load)}"
+    )
+    print(story)  # noqa: T201 - pytest shows it when the test fails: the seed is needed then
     ask_all(load, ChaoyingTill(gateway.line(), load.chaoying.agent_id, load.chaoying.key, load.chaoying.mch_id))
     assert gateway.terminate() == 0
     assert verdict(gateway.store_url, gateway.journal, load.sales) == []
+    heard = {notice.fields["order_no"] for notice in campaign.receiver.heard}
+    assert notice_faults(gateway.store_url, load.sales, heard) == []
     gateway.audit()
     gateway.check_silence()
     assert gateway.starts > KILLS
     happened = summary(load)
-    assert min(happened[word] for word in ("sales", "YES", "NO", "LOST", "refunds YES", "cancels YES")) > KILLS // 10, (
-        happened
-    )
+    wanted = ("sales", "YES", "NO", "LOST", "refunds YES", "cancels YES")
+    assert min(happened[word] for word in wanted) > KILLS // 10, story
 
 
 def ask_all(load: Load, till: ChaoyingTill) -> None:

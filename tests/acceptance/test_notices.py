@@ -1,0 +1,118 @@
+"""A notice comes on the published schedule until it is heard, even through a kill -9, and anybody can check it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.acceptance.books import select
+from tests.acceptance.harness import Demo, until
+from tests.acceptance.receiver import HEARD, Notice, Receiver, listening
+from tests.acceptance.tills import Word, chaoying_sign, teegon_sign
+
+#: Seconds before each of the first six tries, as published.
+TEEGON_DELAYS_S = (0, 15, 15, 30, 180, 600)
+CHAOYING_DELAYS_S = (0, 15, 15, 15, 30, 180)
+SLACK_S = 1.5
+#: Five ways of not saying "I heard".
+DEAF = ((500, b"success"), (200, b"fail"), (302, b""), (404, b"SUCCESS"), (200, b"<html>success</html>"))
+
+
+def refusing_five(nth: int) -> tuple[int, bytes]:
+    return HEARD if nth > len(DEAF) else DEAF[nth - 1]
+
+
+def about_notice(demo: Demo) -> dict[str, Any]:
+    """The one notice as it is stored."""
+    (row,) = select(demo.store_url, "SELECT state, about FROM notice")
+    return {**json.loads(row["about"]), "state": row["state"]}
+
+
+def six_tries(demo: Demo, receiver: Receiver, delays_s: Sequence[int]) -> Sequence[Notice]:
+    """Let all tries happen, each not before its time, with a kill -9 after the third; nothing comes after the last."""
+    for nth, delay_s in enumerate(delays_s, 1):
+        if delay_s > 1:
+            demo.advance(delay_s - 1)
+            assert len(receiver.heard) == nth - 1, "too early"
+        until(lambda nth=nth: len(receiver.heard) == nth, f"try {nth}", 10)  # type: ignore[misc]
+        until(lambda nth=nth: about_notice(demo)["tries"] == nth, "it is noted", 10)  # type: ignore[misc]
+        if nth == 3:
+            demo.kill()
+            demo.start()
+    assert about_notice(demo)["state"] == "DELIVERED"
+    for _ in range(5):
+        demo.advance(3_600)
+    assert demo.get("/readyz")[0] == 200
+    assert demo.chaoying().pay("AFTER001", 1, "137777770000000900").word is Word.YES
+    return receiver.heard
+
+
+def check_schedule(heard: Sequence[Notice], delays_s: Sequence[int]) -> None:
+    waits_s = [(later.at_ms - earlier.at_ms) / 1_000 for earlier, later in pairwise(heard)]
+    assert len(heard) == 6
+    for waited_s, delay_s in zip(waits_s, delays_s[1:], strict=True):
+        assert -0.2 <= waited_s - delay_s <= SLACK_S, waits_s
+
+
+def check_signatures(heard: Sequence[Notice], signed: Callable[[Notice], str], fresh: set[str]) -> None:
+    """Every try is signed anew; beside what belongs to the try they all say the same."""
+    for notice in heard:
+        assert notice.fields["sign"] == signed(notice)
+    contents = [{name: text for name, text in notice.fields.items() if name not in fresh} for notice in heard]
+    assert all(content == contents[0] for content in contents)
+
+
+def test_teegon_tells_that_a_charge_was_paid(own_demo: Demo) -> None:
+    with listening(Receiver(own_demo.now_ms, refusing_five)) as receiver:
+        till = own_demo.teegon()
+        paid = till.charge(till.pay_fields("TOLD0001", "1.23", "137777770000000110") | {"notify_url": receiver.url})
+        assert paid.word is Word.YES
+        heard = six_tries(own_demo, receiver, TEEGON_DELAYS_S)
+    check_schedule(heard, TEEGON_DELAYS_S)
+    check_signatures(heard, lambda notice: teegon_sign(notice.fields, till.secret), {"sign", "timestamp"})
+    expected = {
+        "order_no": "TOLD0001",
+        "charge_id": paid.fields["id"],
+        "amount": "1.23",
+        "real_amount": "1.11",
+        "is_success": "true",
+        "metadata": "desk 7",
+        "channel": "wxpay",
+    }
+    assert {name: heard[0].fields[name] for name in expected} == expected
+    # The receiver is to refuse old captures: each try says when it was made.
+    assert all(abs(int(notice.fields["timestamp"]) - notice.at_ms // 1_000) <= 2 for notice in heard)
+
+
+def test_chaoying_tells_that_a_preorder_was_paid(own_demo: Demo) -> None:
+    with listening(Receiver(own_demo.now_ms, refusing_five)) as receiver:
+        till = own_demo.chaoying()
+        assert till.preorder("TOLDQR02", 4200, receiver.url).fields["code_url"]
+        own_demo.control("pay", merchant_order="TOLDQR02")
+        own_demo.advance(2)
+        until(lambda: till.query("TOLDQR02").word is Word.YES, "the gateway hears of it")
+        heard = six_tries(own_demo, receiver, CHAOYING_DELAYS_S)
+    check_schedule(heard, CHAOYING_DELAYS_S)
+    check_signatures(heard, lambda notice: chaoying_sign(notice.fields, till.key), {"sign", "nonce_str"})
+    expected = {"out_trade_no": "TOLDQR02", "total_fee": "4200", "pay_result": "0", "mch_id": till.mch_id}
+    assert {name: heard[0].fields[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("ending", ["04", "05", "07", "08"])
+def test_nobody_is_told_of_what_was_not_paid(demo: Demo, ending: str) -> None:
+    with listening(Receiver()) as receiver:
+        till = demo.teegon()
+        order_no = f"UNTOLD{ending}"
+        fields = till.pay_fields(order_no, "1.00", f"1377777700000002{ending}") | {"notify_url": receiver.url}
+        assert till.charge(fields).word in (Word.NO, Word.OPEN)
+        demo.advance(70)
+        until(lambda: demo.chaoying().query(order_no).word is Word.NO, "it ends")
+        demo.advance(60)
+        fields = till.pay_fields(f"TOLD{ending}", "1.00", f"1377777700{ending}000300") | {"notify_url": receiver.url}
+        assert till.charge(fields).word is Word.YES
+        until(lambda: bool(receiver.heard), "the next order's notice")
+        assert [notice.fields["order_no"] for notice in receiver.heard] == [f"TOLD{ending}"]

@@ -1,0 +1,87 @@
+"""A newcomer's walk through the demo: both protocols, a password, half of the money back, and the wallet's own book."""
+
+from __future__ import annotations
+
+from tests.acceptance.harness import Demo, until
+from tests.acceptance.tills import Word
+
+
+def test_one_fen_through_each_protocol(demo: Demo) -> None:
+    paid = demo.teegon().pay("WALK0001", 1, "134567890123456700")
+    assert paid.word is Word.YES
+    assert (paid.fields["orderno"], paid.fields["amount"], paid.fields["real_amount"]) == ("WALK0001", 0.01, 0.01)
+    assert demo.teegon().query(paid.fields["id"]).fields["trade_status"] == "SUCCESS"
+    paid = demo.chaoying().pay("WALK0002", 1, "284567890123456700")
+    assert paid.word is Word.YES
+    assert (paid.fields["out_trade_no"], paid.fields["total_fee"], paid.fields["paytype"]) == (
+        "WALK0002",
+        "1",
+        "ALIPAY",
+    )
+    for order_no in ("WALK0001", "WALK0002"):
+        (row,) = demo.book(order_no)
+        assert (row["state"], row["charged_fen"], row["net_fen"]) == ("PAID", 1, 1)
+
+
+def test_a_password_and_half_of_the_money_back_at_the_other_till(demo: Demo) -> None:
+    teegon, chaoying = demo.teegon(), demo.chaoying()
+    waiting = teegon.pay("WALK0003", 100, "134567890123456801")
+    assert waiting.word is Word.OPEN
+    assert teegon.query(waiting.fields["id"]).fields["trade_status"] == "USERPAYING"
+    assert chaoying.query("WALK0003").code == "10001"
+    assert demo.book("WALK0003")[0]["net_fen"] == 0
+    demo.advance(11)
+    until(lambda: teegon.query(waiting.fields["id"]).fields["trade_status"] == "SUCCESS", "the payer typed it")
+    # Both tills belong to one merchant, so the second knows what the first did.
+    assert chaoying.refund("WALK0003", "BACK0003", 100, 50).word is Word.YES
+    assert chaoying.query_refund("BACK0003").fields["refund_fee"] == "50"
+    assert chaoying.query("WALK0003").fields["trade_state"] == "REFUND"
+    assert teegon.query(waiting.fields["id"]).fields["trade_status"] == "REFUND"
+    (row,) = demo.book("WALK0003")
+    sums = {name: row[name] for name in ("charged_fen", "refunded_fen", "reversed_fen", "net_fen")}
+    assert sums == {"charged_fen": 100, "refunded_fen": 50, "reversed_fen": 0, "net_fen": 50}
+
+
+def test_a_payer_who_cannot_pay_is_a_clear_no(demo: Demo) -> None:
+    for ending, order_no in (("04", "WALK0004"), ("05", "WALK0005")):
+        assert demo.teegon().pay(f"{order_no}T", 100, f"1345678901234570{ending}").word is Word.NO
+        assert demo.chaoying().pay(f"{order_no}C", 100, f"1345678901234571{ending}").word is Word.NO
+        assert [row["charged_fen"] for side in "TC" for row in demo.book(order_no + side)] == [0, 0]
+
+
+def test_an_order_that_is_taken_back_is_the_payers_again(demo: Demo) -> None:
+    chaoying = demo.chaoying()
+    assert demo.teegon().pay("WALK0006", 777, "134567890123457200").word is Word.YES
+    assert chaoying.cancel("WALK0006").word is Word.YES
+    assert (chaoying.query("WALK0006").word, chaoying.query("WALK0006").code) == (Word.NO, "10005")
+    (row,) = demo.book("WALK0006")
+    assert (row["state"], row["charged_fen"], row["reversed_fen"], row["net_fen"]) == ("REVERSED", 777, 777, 0)
+
+
+def test_a_qr_order_is_paid_by_the_payers_own_hand(demo: Demo) -> None:
+    chaoying = demo.chaoying()
+    offered = chaoying.preorder("WALKQR07", 42, demo.url + "/sandbox/notify")
+    assert offered.fields["code_url"]
+    assert chaoying.query("WALKQR07").code == "10003"
+    demo.control("pay", merchant_order="WALKQR07")
+    demo.advance(2)
+    until(lambda: chaoying.query("WALKQR07").word is Word.YES, "the gateway hears of it")
+    assert demo.book("WALKQR07")[0]["net_fen"] == 42
+
+
+def test_operators_paths(demo: Demo) -> None:
+    assert demo.get("/healthz") == (200, b"ok\n")
+    assert demo.get("/readyz") == (200, b"ready\n")
+    before = counted(demo, "teegon")
+    demo.teegon().pay("WALK0008", 1, "134567890123457300")
+    assert counted(demo, "teegon") == before + 1
+    assert demo.get("/nowhere")[0] == 404
+
+
+def counted(demo: Demo, dialect: str) -> int:
+    """How many requests of this dialect were answered with 200, by the metrics."""
+    status, body = demo.get("/metrics")
+    assert status == 200
+    name = f'anytill_requests_total{{dialect="{dialect}",status="200"}} '
+    lines = [line for line in body.decode().splitlines() if line.startswith(name)]
+    return int(float(lines[0].removeprefix(name))) if lines else 0
