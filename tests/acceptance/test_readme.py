@@ -25,6 +25,7 @@ WALKS = {
     "zh": ("README.zh.md", *(f"docs/zh/{page}" for page in DIALECT_PAGES)),
 }
 BLOCK = re.compile(r"^```bash\n# walk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PYTHON_BLOCK = re.compile(r"^```python\n# walk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMISE = re.compile(r"^# -> (.+)$", re.MULTILINE)
 STARTED_WITHIN_S = 30
 
@@ -139,6 +140,21 @@ def test_the_stand_in_for_curl_serves_the_readme(
     for step, output in zip(steps, walked(steps, base_url, tmp_path), strict=True):
         for promise in step.promises:
             assert promise in output, f"{step.commands}\nprinted\n{output}"
+
+
+@pytest.mark.parametrize("language", sorted(WALKS))
+def test_the_python_example_does_what_it_says(language: str, base_url: str, tmp_path: Path) -> None:
+    (program,) = PYTHON_BLOCK.findall((ROOT / f"docs/{language}/clients.md").read_text(encoding="utf-8"))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "BASE_URL": base_url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == PROMISE.findall(program)
 
 
 @pytest.mark.parametrize("language", sorted(WALKS))
