@@ -74,7 +74,7 @@ def test_a_parked_payment_is_given_back_at_its_deadline() -> None:
     done = hear(undoing, Answer(E.CANCELLED), NOW)
     assert done.after.state is S.CANCELLED
     assert [p.kind for p in done.postings] == [PostingKind.UNPARK]
-    assert done.after.parked_fen == 0
+    assert done.after.reversed_fen == done.after.parked_fen == 101
 
 
 def test_silence_is_asked_about_again_in_five_seconds() -> None:
@@ -187,6 +187,24 @@ def test_a_reversal_that_did_not_hold_is_done_again_and_booked_once() -> None:
         kinds += [p.kind for p in change.postings]
     assert payment.state is S.CANCELLED
     assert kinds == [PostingKind.SALE, PostingKind.REVERSAL]
+
+
+def test_parked_money_that_turns_up_again_is_booked_once() -> None:
+    payment, kinds = submitted(), list[PostingKind]()
+    for word in (
+        paid_answer(101),
+        None,
+        Answer(E.CANCELLED),
+        paid_answer(101),
+        None,
+        paid_answer(),
+        Answer(E.CANCELLED),
+    ):
+        change = ask_cancel(payment, NOW) if word is None else hear(payment, word, NOW)
+        payment = change.after
+        kinds += [p.kind for p in change.postings]
+    assert payment.state is S.CANCELLED
+    assert kinds == [PostingKind.PARK, PostingKind.UNPARK]
 
 
 answers = st.builds(

@@ -90,8 +90,8 @@ class Payment:
     reserved_fen: int = 0  # asked back and not definitely failed; never more than paid_fen
     refunded_fen: int = 0  # back with the payer by refund
     returned_fen: int = 0  # refunds that came back to the merchant's cash account
-    reversed_fen: int = 0  # back with the payer by cancellation
-    parked_fen: int = 0  # taken by the channel in contradiction to the order
+    reversed_fen: int = 0  # back with the payer by cancellation: all that was taken, paid or parked
+    parked_fen: int = 0  # taken by the channel in contradiction to the order; then paid_fen stays 0
     subject: str = ""
     attach: str = ""
     payer_id: str = ""

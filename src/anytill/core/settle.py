@@ -103,7 +103,8 @@ def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer
     """Books the money that `event` moved, and says when the gateway acts next."""
     postings: tuple[Posting, ...] = ()
     alarm = ""
-    if event is PaymentEvent.PAID and not before.paid_fen:
+    taken = before.paid_fen or before.parked_fen  # money is booked once; what is said later is about the same money
+    if event is PaymentEvent.PAID and not taken:
         after = replace(
             after,
             paid_fen=answer.amount_fen - answer.coupon_fen,
@@ -111,7 +112,7 @@ def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer
             paid_at_ms=answer.paid_at_ms or now_ms,
         )
         postings += (ledger.sale(after, now_ms),)
-    elif event is PaymentEvent.MISMATCHED and not before.parked_fen and not before.paid_fen:
+    elif event is PaymentEvent.MISMATCHED and not taken:
         after = replace(after, parked_fen=_taken_fen(answer))
         postings += (ledger.park(after, now_ms),) if after.parked_fen else ()
         alarm = "the channel confirms another amount than was asked"
@@ -129,12 +130,10 @@ def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer
 
 def _given_back(payment: Payment, now_ms: int) -> tuple[Payment, tuple[Posting, ...]]:
     """The postings of a cancellation that has succeeded."""
-    postings: tuple[Posting, ...] = ()
-    if payment.paid_fen and not payment.reversed_fen:
-        postings += (ledger.reversal(payment, now_ms),)
-    if payment.parked_fen:
-        postings += (ledger.unpark(payment, now_ms),)
-    return replace(payment, reversed_fen=payment.paid_fen, parked_fen=0), postings
+    back = replace(payment, reversed_fen=payment.paid_fen + payment.parked_fen)
+    if payment.reversed_fen or not back.reversed_fen:  # it came back before, or none was ever taken
+        return back, ()
+    return back, (ledger.reversal(back, now_ms) if payment.paid_fen else ledger.unpark(back, now_ms),)
 
 
 def _ended(before: Payment, after: Payment, event: PaymentEvent, now_ms: int) -> Payment:

@@ -403,7 +403,7 @@ async def _check_durable(link: _Link, watch: Watch | None) -> None:
 async def _migrate(link: _Link) -> None:
     connection = await link.connection()
     # Another process that starts at the same moment may have just made it.
-    with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError):
+    with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError, asyncpg.DuplicateTableError):
         await connection.execute(schema.register())
     applied, _ = await link.run("migrations_done", ())
     for migration in schema.pending(schema.migrations("postgres"), applied):

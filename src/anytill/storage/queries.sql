@@ -327,11 +327,13 @@ FROM (
         SELECT merchant_id, payment_id, 'channel:' || channel AS account,
             paid_fen - reversed_fen - refunded_fen - returned_fen + parked_fen AS expected_fen FROM payment
         UNION ALL
-        SELECT merchant_id, payment_id, 'merchant', reversed_fen + refunded_fen - paid_fen FROM payment
+        SELECT merchant_id, payment_id, 'merchant',
+            CASE WHEN paid_fen > 0 THEN reversed_fen ELSE 0 END + refunded_fen - paid_fen FROM payment
         UNION ALL
         SELECT merchant_id, payment_id, 'cash', returned_fen FROM payment
         UNION ALL
-        SELECT merchant_id, payment_id, 'suspense', -parked_fen FROM payment
+        SELECT merchant_id, payment_id, 'suspense',
+            CASE WHEN parked_fen > 0 THEN reversed_fen ELSE 0 END - parked_fen FROM payment
     ) AS due
 ) AS compared
 WHERE expected_fen <> found_fen
@@ -390,7 +392,7 @@ FROM payment
 WHERE (state = 'PAID' AND paid_fen + coupon_fen <> amount_fen)
     OR (state = 'PAID' AND paid_fen <= 0)
     OR (state IN ('SUBMITTED', 'WAITING', 'UNKNOWN', 'FAILED', 'CLOSED', 'CANCELLING') AND paid_fen + parked_fen <> 0)
-    OR (state = 'CANCELLED' AND (reversed_fen <> paid_fen OR parked_fen <> 0))
+    OR (state = 'CANCELLED' AND reversed_fen <> paid_fen + parked_fen)
     OR (state <> 'PAID' AND reserved_fen <> 0)
     OR reserved_fen > paid_fen
     OR refunded_fen + returned_fen > reserved_fen

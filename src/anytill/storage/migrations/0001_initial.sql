@@ -74,9 +74,10 @@ CREATE TABLE payment (
         AND refunded_fen + returned_fen <= reserved_fen AND reserved_fen <= paid_fen
     ),
     CONSTRAINT payment_refunds_if_paid CHECK (reserved_fen = 0 OR state = 'PAID'),
-    CONSTRAINT payment_reversed CHECK (reversed_fen IN (0, paid_fen)),
-    CONSTRAINT payment_cancelled CHECK (state <> 'CANCELLED' OR (reversed_fen = paid_fen AND parked_fen = 0)),
-    CONSTRAINT payment_parked CHECK (parked_fen >= 0)
+    CONSTRAINT payment_reversed CHECK (reversed_fen IN (0, paid_fen + parked_fen)),
+    CONSTRAINT payment_cancelled CHECK (state <> 'CANCELLED' OR reversed_fen = paid_fen + parked_fen),
+    -- What was taken was either what was asked or a contradiction of it.
+    CONSTRAINT payment_parked CHECK (parked_fen >= 0 AND (paid_fen = 0 OR parked_fen = 0))
 );
 
 -- A payer's code starts one payment; it is let go when that payment ends unpaid, or some time after it was paid.
