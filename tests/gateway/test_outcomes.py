@@ -51,7 +51,7 @@ async def test_every_outcome_ends_as_it_must(
     assert end.due_at_ms is None
     book = await world.book(order.order_no) if ending != "07" else {"net_fen": 0}
     paid = {"10": 95}.get(ending, 105) if in_the_end is S.PAID else 0
-    assert (end.paid_fen - end.reversed_fen, book["net_fen"]) == (paid, paid)
+    assert (end.paid_fen + end.parked_fen - end.reversed_fen, book["net_fen"]) == (paid, paid)
     assert end.coupon_fen == (10 if ending == "10" else 0)
     await world.check_books(order.order_no)
 

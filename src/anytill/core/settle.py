@@ -6,7 +6,9 @@ channel said, writes the result in one transaction, and if somebody else was fas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from anytill.core import ledger, retry
 from anytill.core.answer import Answer, RefundAnswer
@@ -23,6 +25,11 @@ from anytill.core.lifecycle import (
     next_state,
 )
 from anytill.core.payment import Payment, Refund
+
+#: What an answer may add to what is known, named alike in both; an empty value adds nothing.
+_FACTS: Final = ("channel_trade_no", "payer_id", "invitation", "reason")
+#: States in which the gateway has nothing to do any more, but for a last look.
+_ENDS: Final = UNPAID_STATES | {PaymentState.PAID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +64,25 @@ def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
     except IllegalMove as contradiction:
         return Change(payment, news=False, alarm=f"contradiction: {contradiction}")
     moved = state is not payment.state
+    facts = {name: value for name in _FACTS if (value := getattr(answer, name))}
     after = replace(
         payment,
         state=state,
-        channel_trade_no=answer.channel_trade_no or payment.channel_trade_no,
-        payer_id=answer.payer_id or payment.payer_id,
-        invitation=answer.invitation or payment.invitation,
-        reason=answer.reason or payment.reason,
+        asked=0 if moved else payment.asked + 1,
+        version=payment.version + 1,
+        **facts,
+        **_sums(payment, event, state, answer, now_ms),
+        **_ending(payment, event, state, now_ms),
     )
-    news = after != payment
-    after = replace(after, asked=0 if moved else payment.asked + 1)
-    return replace(_booked(payment, after, event, answer, now_ms), news=news)
+    if state not in _ENDS:
+        after = replace(after, due_at_ms=retry.payment_due_at(after, now_ms))
+    return Change(
+        after,
+        _postings(payment, after, now_ms),
+        news=moved or any(getattr(payment, name) != value for name, value in facts.items()),
+        paid=moved and state is PaymentState.PAID,
+        alarm=_alarm(payment, after),
+    )
 
 
 def ask_cancel(payment: Payment, now_ms: int) -> Change:
@@ -78,7 +93,7 @@ def ask_cancel(payment: Payment, now_ms: int) -> Change:
         state = next_state(payment.state, PaymentEvent.CANCEL_ASKED)
     except IllegalMove:
         raise NotCancellable from None
-    after = replace(payment, state=state, asked=0)
+    after = replace(payment, state=state, asked=0, version=payment.version + 1)
     return Change(replace(after, due_at_ms=retry.payment_due_at(after, now_ms)))
 
 
@@ -99,53 +114,59 @@ def _taken_fen(answer: Answer) -> int:
     return max(answer.amount_fen - answer.coupon_fen if _coupon_is_sane(answer) else answer.amount_fen, 0)
 
 
-def _booked(before: Payment, after: Payment, event: PaymentEvent, answer: Answer, now_ms: int) -> Change:
-    """Books the money that `event` moved, and says when the gateway acts next."""
+def _sums(payment: Payment, event: PaymentEvent, state: PaymentState, answer: Answer, now_ms: int) -> Mapping[str, Any]:
+    """The sums that change. Money is taken once and given back once: what is said later is about the same money."""
+    if state is PaymentState.CANCELLED:
+        return {"reversed_fen": payment.paid_fen + payment.parked_fen}
+    if payment.paid_fen or payment.parked_fen:
+        return {}
+    if event is PaymentEvent.PAID:
+        return {
+            "paid_fen": answer.amount_fen - answer.coupon_fen,
+            "coupon_fen": answer.coupon_fen,
+            "paid_at_ms": answer.paid_at_ms or now_ms,
+        }
+    return {"parked_fen": _taken_fen(answer)} if event is PaymentEvent.MISMATCHED else {}
+
+
+def _ending(payment: Payment, event: PaymentEvent, state: PaymentState, now_ms: int) -> Mapping[str, Any]:
+    """At an end: when it came, and that nothing is due. An unpaid end frees the payer's code and, unless money came
+    back from it already, is looked at once more; a look that heard nothing is repeated."""
+    if state not in _ENDS:
+        return {}
+    if state is payment.state:
+        again = event is PaymentEvent.SILENT
+        return {"due_at_ms": retry.last_look_at(payment.asked + 1, now_ms) if again else None}
+    if state is PaymentState.PAID:
+        return {"due_at_ms": None, "ended_at_ms": now_ms}
+    was_taken = payment.paid_fen or payment.parked_fen
+    due_at_ms = None if was_taken else retry.last_look_at(0, now_ms)
+    return {"due_at_ms": due_at_ms, "ended_at_ms": now_ms, "code_digest": None}
+
+
+def _postings(before: Payment, after: Payment, now_ms: int) -> tuple[Posting, ...]:
+    """One posting for each sum that has come to be."""
     postings: tuple[Posting, ...] = ()
-    alarm = ""
-    taken = before.paid_fen or before.parked_fen  # money is booked once; what is said later is about the same money
-    if event is PaymentEvent.PAID and not taken:
-        after = replace(
-            after,
-            paid_fen=answer.amount_fen - answer.coupon_fen,
-            coupon_fen=answer.coupon_fen,
-            paid_at_ms=answer.paid_at_ms or now_ms,
-        )
+    if after.paid_fen != before.paid_fen:
         postings += (ledger.sale(after, now_ms),)
-    elif event is PaymentEvent.MISMATCHED and not taken:
-        after = replace(after, parked_fen=_taken_fen(answer))
-        postings += (ledger.park(after, now_ms),) if after.parked_fen else ()
-        alarm = "the channel confirms another amount than was asked"
-    if after.state is PaymentState.CANCELLED and before.state is not PaymentState.CANCELLED:
-        after, back = _given_back(after, now_ms)
-        postings += back
-    if before.state in UNPAID_STATES and after.state is not before.state:
-        alarm = f"money turned up after the till was told {before.state}"
-    elif after.state is PaymentState.PARKED and not alarm and before.state is not after.state:
-        alarm = "the money cannot be given back by cancel or refund"
-    after = _ended(before, after, event, now_ms)
-    paid = after.state is PaymentState.PAID and before.state is not PaymentState.PAID
-    return Change(after, postings, paid=paid, alarm=alarm)
+    if after.parked_fen != before.parked_fen:
+        postings += (ledger.park(after, now_ms),)
+    if after.reversed_fen != before.reversed_fen:
+        postings += ((ledger.reversal if after.paid_fen else ledger.unpark)(after, now_ms),)
+    return postings
 
 
-def _given_back(payment: Payment, now_ms: int) -> tuple[Payment, tuple[Posting, ...]]:
-    """The postings of a cancellation that has succeeded."""
-    back = replace(payment, reversed_fen=payment.paid_fen + payment.parked_fen)
-    if payment.reversed_fen or not back.reversed_fen:  # it came back before, or none was ever taken
-        return back, ()
-    return back, (ledger.reversal(back, now_ms) if payment.paid_fen else ledger.unpark(back, now_ms),)
-
-
-def _ended(before: Payment, after: Payment, event: PaymentEvent, now_ms: int) -> Payment:
-    """Sets the due time; at an unpaid end frees the payer's code and asks for a last look."""
-    if after.state not in UNPAID_STATES:
-        ended = now_ms if after.state is PaymentState.PAID else None
-        return replace(after, due_at_ms=retry.payment_due_at(after, now_ms), ended_at_ms=after.ended_at_ms or ended)
-    if after.state is not before.state:
-        due = None if before.reversed_fen or after.reversed_fen else retry.last_look_at(0, now_ms)
-        return replace(after, due_at_ms=due, ended_at_ms=now_ms, code_digest=None)
-    still_silent = event is PaymentEvent.SILENT
-    return replace(after, due_at_ms=retry.last_look_at(after.asked, now_ms) if still_silent else None)
+def _alarm(before: Payment, after: Payment) -> str:
+    """What a person must hear of, or nothing."""
+    if after.state is before.state:
+        return ""
+    if before.state in UNPAID_STATES:
+        return f"money turned up after the till was told {before.state}"
+    if after.parked_fen != before.parked_fen:
+        return "the channel confirms another amount than was asked"
+    if after.state is PaymentState.PARKED:
+        return "the money cannot be given back by cancel or refund"
+    return ""
 
 
 def hear_refund(payment: Payment, refund: Refund, answer: RefundAnswer, now_ms: int) -> RefundChange:
@@ -163,7 +184,7 @@ def hear_refund(payment: Payment, refund: Refund, answer: RefundAnswer, now_ms: 
         reason=answer.reason or refund.reason,
     )
     news = after != refund
-    after = replace(after, asked=0 if moved else refund.asked + 1)
+    after = replace(after, asked=0 if moved else refund.asked + 1, version=refund.version + 1)
     after = replace(after, due_at_ms=retry.refund_due_at(after, now_ms))
     if not moved or after.due_at_ms is not None:
         return RefundChange(after, news=news)

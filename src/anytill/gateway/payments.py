@@ -130,7 +130,7 @@ class Payments:
                 self._parts.watch.note(f"payment_{change.after.state.lower()}", payment_id=payment.payment_id)
                 if notice is not None:
                     self._parts.wake()
-                return replace(change.after, version=payment.version + 1)
+                return change.after
             payment = await self._again(payment)
         raise RuntimeError(f"payment {payment.payment_id} keeps moving under our hands")
 
@@ -147,7 +147,8 @@ class Payments:
             retry.deadline_ms(order.method) if order.expires_in_s is None else order.expires_in_s * retry.SECOND
         )
         code = order.pay_code.reveal() if order.pay_code else ""
-        payment = Payment(
+        deadline_at_ms = now + lifetime_ms
+        return Payment(
             merchant_id=merchant.merchant_id,
             payment_id=self._parts.new_id(),
             order_no=order.order_no,
@@ -161,7 +162,8 @@ class Payments:
             payer_id=order.payer_id,
             channel=channel.name,
             created_at_ms=now,
-            deadline_at_ms=now + lifetime_ms,
+            deadline_at_ms=deadline_at_ms,
+            due_at_ms=min(now + retry.CALL_UNDER_WAY_MS, deadline_at_ms),
             dialect=credential.dialect,
             login=credential.login,
             notice_url=order.notice_url,
@@ -170,7 +172,6 @@ class Payments:
             code_digest=fingerprint(merchant.merchant_id, code) if code else None,
             code_hint=mask_code(code) if code else "",
         )
-        return replace(payment, due_at_ms=retry.payment_due_at(payment, now))
 
     async def _place(self, payment: Payment) -> Payment | None:
         """Commit the intent. None when it is ours to carry out; the earlier payment when it is the same order."""
@@ -220,7 +221,7 @@ class Payments:
                 return payment
             change = ask_cancel(payment, self._clock.now_ms())
             if await self._store.move_payment(payment, change.after):
-                return replace(change.after, version=payment.version + 1)
+                return change.after
             payment = await self._again(payment)
         raise RuntimeError(f"payment {payment.payment_id} keeps moving under our hands")
 

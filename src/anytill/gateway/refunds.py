@@ -8,7 +8,6 @@ answer is unknown the same number is asked about and, if the channel never heard
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 
 from anytill.core import retry
 from anytill.core.answer import REFUND_SILENCE, RefundAnswer
@@ -86,7 +85,7 @@ class Refunds:
                 return refund
             if await self._store.move_refund(refund, change):
                 self._parts.watch.note(f"refund_{change.after.state.lower()}", refund_id=refund.refund_id)
-                return replace(change.after, version=refund.version + 1)
+                return change.after
             again = await self._store.refund(refund.merchant_id, RefundRef(refund_id=refund.refund_id))
             if again is None:
                 raise RuntimeError(f"refund {refund.refund_id} is gone")
@@ -95,7 +94,7 @@ class Refunds:
 
     def _new(self, payment: Payment, order: RefundOrder) -> Refund:
         now = self._clock.now_ms()
-        refund = Refund(
+        return Refund(
             merchant_id=payment.merchant_id,
             refund_id=self._parts.new_id(),
             refund_no=order.refund_no,
@@ -109,8 +108,8 @@ class Refunds:
             details=order.details,
             created_at_ms=now,
             order_digest=fingerprint(payment.payment_id, str(order.amount_fen)),
+            due_at_ms=now + retry.CALL_UNDER_WAY_MS,
         )
-        return replace(refund, due_at_ms=retry.refund_due_at(refund, now))
 
     async def _same(self, refund: Refund) -> Refund:
         """The earlier refund of this number, if it asked for the same; its answer is today's."""
