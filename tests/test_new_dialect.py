@@ -19,9 +19,20 @@ from urllib.parse import parse_qsl
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("src", "tests", "scripts", "pyproject.toml", ".importlinter", "CHANGELOG.md")
+COPIED = (
+    "src",
+    "tests",
+    "scripts",
+    "docs",
+    "pyproject.toml",
+    ".importlinter",
+    "CHANGELOG.md",
+    "README.md",
+    "README.zh.md",
+)
 NAME = "zebrapay"
 FOLDER = f"src/anytill/dialects/{NAME}"
+QUIET = ("-q", "-p", "no:cacheprovider")
 DEBRIS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 
 # Runs in the copy. A vector is proved both ways: the codec reads its bytes, and writes the same bytes again.
@@ -86,8 +97,8 @@ def program(name: str) -> str:
 
 
 def test_it_keeps_the_law_of_every_dialect(copy: Path) -> None:
-    law, quiet = "tests/dialects/test_every_dialect.py", ("-q", "-p", "no:cacheprovider")
-    told = run(copy, sys.executable, "-m", "pytest", law, "-k", f"{NAME} and not postgres", *quiet)
+    law = "tests/dialects/test_every_dialect.py"
+    told = run(copy, sys.executable, "-m", "pytest", law, "-k", f"{NAME} and not postgres", *QUIET)
     assert " passed" in told
     assert "skipped" not in told
 
@@ -111,6 +122,11 @@ def test_it_keeps_the_house_rules(copy: Path) -> None:
     )
     run(copy, program("ruff"), "check", "--no-cache", FOLDER)
     run(copy, program("ruff"), "format", "--check", "--no-cache", FOLDER)
+
+
+def test_its_readme_is_all_the_documentation_it_needs(copy: Path) -> None:
+    told = run(copy, sys.executable, "-m", "pytest", "tests/test_docs.py", "-k", f"{NAME} or clients_page", *QUIET)
+    assert " passed" in told
 
 
 def test_its_types_are_right(copy: Path) -> None:
