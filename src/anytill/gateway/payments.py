@@ -11,35 +11,26 @@ till's cancel, a worker that took over) the record is read again and the same wo
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from anytill.core import retry
 from anytill.core.answer import SILENCE, Answer
 from anytill.core.errors import (
-    AmountNotAllowed,
-    InvalidPayCode,
     NotCancellable,
-    NoticeAddressRefused,
-    OrderConflict,
     Overloaded,
-    PayCodeInUse,
     PaymentNotFound,
 )
 from anytill.core.lifecycle import UNPAID_STATES, PaymentEvent, PaymentState, RefundEvent, RefundState
-from anytill.core.merchant import Credential, Merchant
-from anytill.core.money import is_amount
+from anytill.core.merchant import Credential
 from anytill.core.notice import Notice
-from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, fingerprint
+from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund
 from anytill.core.secret import Secret
 from anytill.core.settle import ask_cancel, hear
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.gateway.directory import Directory
+from anytill.gateway.intake import Intake
 from anytill.gateway.parts import Parts
 from anytill.ports import Channel, FaceTicket, Payer
-from anytill.wire.addresses import check_url
-from anytill.wire.errors import WireError
-from anytill.wire.redact import mask_code
 
 #: Every lost round means that somebody else's write won, so rounds end; this many mean a fault in the store.
 _ROUNDS = 50
@@ -53,17 +44,18 @@ class Payments:
         self._directory = directory
         self._store = parts.store
         self._clock = parts.clock
+        self._intake = Intake(parts)
         self._at_channel = 0  # pay calls under way: a channel that hangs must not pile them up without end
 
     async def pay(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment:
         """Take a payment, or return the one that this very order started before."""
         merchant = await self._directory.merchant(merchant_id)
-        payment = self._accept(merchant, credential, order)
+        payment = self._intake.new_payment(merchant, credential, order)
         if self._at_channel >= self._parts.most_at_channel:
             raise Overloaded
         self._at_channel += 1
         try:
-            before = await self._place(payment)
+            before = await self._intake.place(payment)
             if before is not None:
                 return await self._fresh(before)
             answer = await self._heard(payment, self._channel(payment).pay(payment, order.pay_code))
@@ -133,73 +125,6 @@ class Payments:
                 return change.after
             payment = await self._again(payment)
         raise RuntimeError(f"payment {payment.payment_id} keeps moving under our hands")
-
-    def _accept(self, merchant: Merchant, credential: Credential, order: PayOrder) -> Payment:
-        """The new record of an order that may be tried; raises the refusal otherwise."""
-        if not is_amount(order.amount_fen) or order.amount_fen > merchant.max_amount_fen:
-            raise AmountNotAllowed
-        wallet = _wallet(order)
-        channel = self._parts.channel_for(merchant, wallet)
-        if order.notice_url:
-            self._check_address(order.notice_url)
-        now = self._clock.now_ms()
-        lifetime_ms = (
-            retry.deadline_ms(order.method) if order.expires_in_s is None else order.expires_in_s * retry.SECOND
-        )
-        code = order.pay_code.reveal() if order.pay_code else ""
-        deadline_at_ms = now + lifetime_ms
-        return Payment(
-            merchant_id=merchant.merchant_id,
-            payment_id=self._parts.new_id(),
-            order_no=order.order_no,
-            method=order.method,
-            wallet=wallet,
-            state=PaymentState.SUBMITTED,
-            amount_fen=order.amount_fen,
-            currency=order.currency,
-            subject=order.subject,
-            attach=order.attach,
-            payer_id=order.payer_id,
-            channel=channel.name,
-            created_at_ms=now,
-            deadline_at_ms=deadline_at_ms,
-            due_at_ms=min(now + retry.CALL_UNDER_WAY_MS, deadline_at_ms),
-            dialect=credential.dialect,
-            login=credential.login,
-            notice_url=order.notice_url,
-            details=order.details,
-            order_digest=order.digest(credential.dialect),
-            code_digest=fingerprint(merchant.merchant_id, code) if code else None,
-            code_hint=mask_code(code) if code else "",
-        )
-
-    async def _place(self, payment: Payment) -> Payment | None:
-        """Commit the intent. None when it is ours to carry out; the earlier payment when it is the same order."""
-        for _ in range(_ROUNDS):
-            if await self._store.add_payment(payment):
-                return None
-            holder = await self._store.payment(payment.merchant_id, PaymentRef(order_no=payment.order_no))
-            if holder is not None:
-                # Our own row: its commit had been lost sight of, and the insert was tried again.
-                if holder.payment_id == payment.payment_id:
-                    return None
-                if holder.order_digest != payment.order_digest:
-                    raise OrderConflict
-                return holder
-            await self._free_code(payment)
-        raise PayCodeInUse
-
-    async def _free_code(self, payment: Payment) -> None:
-        """Let go of the payer's code if the payment that holds it is long done. Raises PayCodeInUse if not."""
-        if payment.code_digest is None:
-            return
-        holder = await self._store.payment_of_code(payment.merchant_id, payment.code_digest)
-        if holder is None:
-            return
-        held_until = (holder.paid_at_ms or 0) + retry.CODE_HELD_MS
-        if holder.state is not PaymentState.PAID or self._clock.now_ms() < held_until:
-            raise PayCodeInUse
-        await self._store.move_payment(holder, replace(holder, code_digest=None))
 
     async def _fresh(self, payment: Payment) -> Payment:
         """The payment after asking the channel, unless its end is known or its own pay call is under way."""
@@ -279,12 +204,6 @@ class Payments:
     async def _again(self, payment: Payment) -> Payment:
         return await self.find(payment.merchant_id, PaymentRef(payment_id=payment.payment_id))
 
-    def _check_address(self, url: str) -> None:
-        try:
-            check_url(url, allow_loopback=self._parts.loopback_notices)
-        except WireError:
-            raise NoticeAddressRefused from None
-
     def _notice(self, payment: Payment) -> Notice | None:
         form = self._parts.forms.get(payment.dialect)
         if form is None:
@@ -306,17 +225,3 @@ class Payments:
     def _alarm(self, payment: Payment, text: str) -> None:
         if text:
             self._parts.watch.alarm("payment", payment_id=payment.payment_id, state=payment.state, what=text)
-
-
-def _wallet(order: PayOrder) -> Wallet:
-    """The order's wallet: the code's own when one was scanned. Raises InvalidPayCode when they differ or none is."""
-    if order.method is Method.BARCODE:
-        if order.pay_code is None:
-            raise InvalidPayCode
-        wallet = wallet_of(order.pay_code)
-        if order.wallet not in (None, wallet):
-            raise InvalidPayCode
-        return wallet
-    if order.wallet is None or (order.method is Method.FACE and not order.pay_code):
-        raise InvalidPayCode
-    return order.wallet

@@ -1,0 +1,127 @@
+"""Taking an order in: is it one that may be tried, and is it ours to try?
+
+Nothing here asks a channel. An order is checked, becomes a record, and the record is committed under the merchant's
+number and the payer's code, both of which admit one live payment. Who finds the number taken by the very same order is
+given that payment; a retry after a lost answer therefore never charges twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from anytill.core import retry
+from anytill.core.errors import (
+    AmountNotAllowed,
+    InvalidPayCode,
+    NoticeAddressRefused,
+    OrderConflict,
+    PayCodeInUse,
+)
+from anytill.core.lifecycle import PaymentState
+from anytill.core.merchant import Credential, Merchant
+from anytill.core.money import is_amount
+from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, fingerprint
+from anytill.core.wallet import Wallet, wallet_of
+from anytill.gateway.parts import Parts
+from anytill.wire.addresses import check_url
+from anytill.wire.errors import WireError
+from anytill.wire.redact import mask_code
+
+#: Whoever holds a number or a code lets go of it at most once, so a few rounds are enough.
+_ROUNDS = 5
+
+
+class Intake:
+    """Makes records of orders and commits them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._clock = parts.clock
+
+    def new_payment(self, merchant: Merchant, credential: Credential, order: PayOrder) -> Payment:
+        """The record of an order that may be tried; raises the refusal otherwise."""
+        if not is_amount(order.amount_fen) or order.amount_fen > merchant.max_amount_fen:
+            raise AmountNotAllowed
+        wallet = _wallet(order)
+        channel = self._parts.channel_for(merchant, wallet)
+        if order.notice_url:
+            self._check_address(order.notice_url)
+        now = self._clock.now_ms()
+        lifetime_ms = (
+            retry.deadline_ms(order.method) if order.expires_in_s is None else order.expires_in_s * retry.SECOND
+        )
+        code = order.pay_code.reveal() if order.pay_code else ""
+        deadline_at_ms = now + lifetime_ms
+        return Payment(
+            merchant_id=merchant.merchant_id,
+            payment_id=self._parts.new_id(),
+            order_no=order.order_no,
+            method=order.method,
+            wallet=wallet,
+            state=PaymentState.SUBMITTED,
+            amount_fen=order.amount_fen,
+            currency=order.currency,
+            subject=order.subject,
+            attach=order.attach,
+            payer_id=order.payer_id,
+            channel=channel.name,
+            created_at_ms=now,
+            deadline_at_ms=deadline_at_ms,
+            due_at_ms=min(now + retry.CALL_UNDER_WAY_MS, deadline_at_ms),
+            dialect=credential.dialect,
+            login=credential.login,
+            notice_url=order.notice_url,
+            details=order.details,
+            order_digest=order.digest(credential.dialect),
+            code_digest=fingerprint(merchant.merchant_id, code) if code else None,
+            code_hint=mask_code(code) if code else "",
+        )
+
+    async def place(self, payment: Payment) -> Payment | None:
+        """Commit the intent. None when it is ours to carry out; the earlier payment when it is the same order."""
+        for _ in range(_ROUNDS):
+            if await self._store.add_payment(payment):
+                return None
+            holder = await self._store.payment(payment.merchant_id, PaymentRef(order_no=payment.order_no))
+            if holder is not None:
+                # Our own row: its commit had been lost sight of, and the insert was tried again.
+                if holder.payment_id == payment.payment_id:
+                    return None
+                if holder.order_digest != payment.order_digest:
+                    raise OrderConflict
+                return holder
+            await self._free_code(payment)
+        raise PayCodeInUse
+
+    async def _free_code(self, payment: Payment) -> None:
+        """Let go of the payer's code if the payment that holds it is long done. Raises PayCodeInUse if not."""
+        if payment.code_digest is None:
+            return
+        holder = await self._store.payment_of_code(payment.merchant_id, payment.code_digest)
+        if holder is None:
+            return
+        held_until = (holder.paid_at_ms or 0) + retry.CODE_HELD_MS
+        if holder.state is not PaymentState.PAID or self._clock.now_ms() < held_until:
+            raise PayCodeInUse
+        await self._store.move_payment(holder, replace(holder, code_digest=None))
+
+    def _check_address(self, url: str) -> None:
+        try:
+            check_url(url, allow_loopback=self._parts.loopback_notices)
+        except WireError:
+            raise NoticeAddressRefused from None
+
+
+def _wallet(order: PayOrder) -> Wallet:
+    """The order's wallet: the code's own when one was scanned. Raises InvalidPayCode when they differ or none is."""
+    if order.method is Method.BARCODE:
+        if order.pay_code is None:
+            raise InvalidPayCode
+        wallet = wallet_of(order.pay_code)
+        if order.wallet not in (None, wallet):
+            raise InvalidPayCode
+        return wallet
+    if order.wallet is None or (order.method is Method.FACE and not order.pay_code):
+        raise InvalidPayCode
+    return order.wallet
