@@ -15,4 +15,5 @@ answering without doing anything (`echo`), and PostgreSQL doing the same two com
     books       the audit after each run
     processes   processes and the CPU they used
     report      the table, the goals, result.json
+    store_rate  the store alone, by hand
 """
