@@ -60,11 +60,16 @@ async def run(
     log: TextIO,
     *,
     demo: Path | None = None,
+    opened: Callable[[], None] = lambda: None,
     started: Callable[[int], Awaitable[None] | None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve until `stop` is set, finishing what is in flight. `demo` is the folder of a demo's data."""
+    """Serve until `stop` is set, finishing what is in flight. `demo` is the folder of a demo's data.
+
+    `opened` is called when the data is ours alone, `started` with the port when requests are accepted.
+    """
     async with assembled(settings, log, demo=demo) as assembly:
+        opened()
         recovery = assembly.gateway.recovery
         rounds = (recovery.payments, recovery.refunds, recovery.notices)
         ended = asyncio.Event()

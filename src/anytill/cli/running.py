@@ -37,7 +37,6 @@ def _demo(host: str, port: int, data: Path) -> None:
 
     data.mkdir(parents=True, exist_ok=True)
     document = data / SANDBOX_FILE
-    document.unlink(missing_ok=True)
     given: dict[str, object] = {
         "server.host": host,
         "server.port": port,
@@ -56,7 +55,8 @@ def _demo(host: str, port: int, data: Path) -> None:
         partial.replace(document)
         _show_access(base_url, access, document)
 
-    _run(settings, demo=data, started=started)
+    # Not before the data is ours: a second demo in the same folder is refused and must not harm the first.
+    _run(settings, demo=data, opened=lambda: document.unlink(missing_ok=True), started=started)
 
 
 def sandbox(
@@ -123,7 +123,13 @@ def _refused_in_a_sentence() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _run(settings: Settings, *, demo: Path | None, started: Callable[[int], None]) -> None:
+def _run(
+    settings: Settings,
+    *,
+    demo: Path | None,
+    opened: Callable[[], None] = lambda: None,
+    started: Callable[[int], None],
+) -> None:
     from anytill.bootstrap import run
     from anytill.transports.http_server import new_event_loop
 
@@ -132,7 +138,7 @@ def _run(settings: Settings, *, demo: Path | None, started: Callable[[int], None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await run(settings, sys.stderr, demo=demo, started=started, stop=stop)
+        await run(settings, sys.stderr, demo=demo, opened=opened, started=started, stop=stop)
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve_until_told())
