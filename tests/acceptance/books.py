@@ -118,6 +118,8 @@ def verdict(store_url: str, journal: Path, sales: Sequence[Sale]) -> list[str]:
         row = payments.get(sale.order_no)
         orders = book.orders_called(merchant_order=sale.order_no)
         faults += [f"{sale.order_no}: {fault}" for fault in _of_wallet(row, orders, book)]
+        if row is not None and row["state"] != "PAID" and _should_be_paid(sale, orders):
+            faults.append(f"{sale.order_no}: the payer paid and nobody cancelled; it is {row['state']}")
         for refund in sale.refunds:
             faults += [f"{sale.order_no}/{refund.refund_no}: {fault}" for fault in _of_refund(refund, refunds, book)]
     known = {row["payment_id"] for row in payments.values()}
@@ -146,8 +148,15 @@ def _of_sale(sale: Sale, payments: Mapping[str, Row]) -> Iterator[str]:
         yield f"the till was told that it is taken back; it is {state}"
     if Word.NO in sale.told and Word.YES in sale.told[sale.told.index(Word.NO) :]:
         yield f"the till was told no, then yes: {sale.told}"
+    if not sale.cancel_asked and _taken_back(sale.told):
+        yield f"the till was told yes, then to wait: {sale.told}"
     if state == "PAID" and (sale.ending in NEVER_PAID or row["paid_fen"] != sale.charge_fen):
         yield f"it is paid with {row['paid_fen']}"
+
+
+def _taken_back(told: Sequence[Word]) -> bool:
+    """A yes that was followed by anything less: the fact was told before it was durable."""
+    return Word.YES in told and any(word in (Word.OPEN, Word.NO) for word in told[told.index(Word.YES) :])
 
 
 def _of_wallet(row: Row | None, orders: Sequence[Order], book: Book) -> Iterator[str]:
@@ -167,6 +176,11 @@ def _of_wallet(row: Row | None, orders: Sequence[Order], book: Book) -> Iterator
         yield f"the wallet holds {net_fen}, we say {held_fen} ({row['state'] if row else 'unknown'})"
 
 
+def _should_be_paid(sale: Sale, orders: Sequence[Order]) -> bool:
+    """The payer paid what was asked, and no till wanted it back: whatever got lost, the merchant keeps it."""
+    return not sale.cancel_asked and sale.ending not in NEVER_PAID and any(order.charged_fen for order in orders)
+
+
 def _of_refund(refund: GivenBack, refunds: Mapping[str, Row], book: Book) -> Iterator[str]:
     """What the till was told of a refund against what is so, here and at the wallet."""
     row = refunds.get(refund.refund_no)
@@ -184,29 +198,35 @@ def _of_refund(refund: GivenBack, refunds: Mapping[str, Row], book: Book) -> Ite
         yield f"the till was told that it was done; it is {state}"
     if Word.NO in refund.told and state not in {"FAILED", "RETURNED_TO_CASH"}:
         yield f"the till was told that it was not done; it is {state}"
+    if _taken_back(refund.told):
+        yield f"the till was told yes, then to wait: {refund.told}"
     if Word.OPEN in refund.told and row is None:
         yield "the till was told that it is on its way, but there is no such refund"
 
 
 def notice_faults(store_url: str, sales: Sequence[Sale], heard: Collection[str]) -> list[str]:
-    """Every disagreement about notices: a Teegon order that was paid is told and heard, no other is.
+    """Every disagreement about notices: an order that was paid at a Teegon till is told and heard, no other is.
 
-    Of one that was taken back before anybody heard of it the notice may be withdrawn instead.
+    The notice of one that was taken back may have been withdrawn; there is none if nobody knew that it was paid.
     """
     notices: dict[str, list[str]] = {}
     for row in select(store_url, "SELECT payment_id, state FROM notice"):
         notices.setdefault(row["payment_id"], []).append(row["state"])
-    columns = "order_no, payment_id, state, paid_fen"
-    payments = {row["order_no"]: row for row in select(store_url, f"SELECT {columns} FROM payment")}  # noqa: S608
+    payments = {row["order_no"]: row for row in select(store_url, "SELECT order_no, payment_id, state FROM payment")}
     faults = []
     for sale in sales:
-        row = payments.get(sale.order_no, {"payment_id": "", "state": "", "paid_fen": 0})
-        ever_paid = row["paid_fen"] > 0 and sale.dialect == "teegon"
+        row = payments.get(sale.order_no, {"payment_id": "", "state": "never made"})
         states = notices.get(row["payment_id"], [])
-        withdrawn = states == ["WITHDRAWN"] and ever_paid and row["state"] == "CANCELLED" and sale.cancel_asked
-        if states != ["DELIVERED"] * ever_paid and not withdrawn:
-            faults.append(f"{sale.order_no}: paid is {ever_paid}, it is {row['state']}, its notices are {states}")
-        if (sale.order_no in heard) is not bool(states) and not withdrawn:
+        allowed = [["DELIVERED"]] if row["state"] == "PAID" else [[]]
+        if sale.cancel_asked and row["state"] == "CANCELLED":
+            allowed = [["DELIVERED"], ["WITHDRAWN"]] + [[]] * (Word.YES not in sale.told)
+        if sale.dialect != "teegon":
+            allowed = [[]]
+        if states not in allowed:
+            faults.append(
+                f"{sale.order_no}: it is {row['state']}, its notices are {states}, the till heard {sale.told}"
+            )
+        if states != ["WITHDRAWN"] and (sale.order_no in heard) is not bool(states):
             faults.append(f"{sale.order_no}: notices are {states}, the merchant heard is {sale.order_no in heard}")
     return faults
 

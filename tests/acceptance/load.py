@@ -87,6 +87,8 @@ class _Till:
             return self._give_back(self._chance.choice(paid))
         if paid and draw < 0.62:
             return self._cancel(self._chance.choice(paid))
+        if paid and draw < 0.72:  # what was told must still be so, above all after the gateway was killed
+            return self._remind(paid[-1])
         return self._sell()
 
     def _sell(self) -> Told:
@@ -130,6 +132,17 @@ class _Till:
             sale.told.append(Word.OPEN)
         return told
 
+    def _remind(self, sale: Sale) -> Told:
+        """Ask again about what was told as done: it may not be forgotten, not even for a moment."""
+        done = [refund for refund in sale.refunds if refund.told and refund.told[-1] is Word.YES]
+        if not done:
+            return self._noted(sale, self._load.chaoying.query(sale.order_no))
+        told = self._load.chaoying.query_refund(done[-1].refund_no)
+        assert told.word is not Word.REFUSED, (sale, done[-1], told)
+        if told.word is not Word.LOST:
+            done[-1].told.append(told.word)
+        return told
+
     def _give_back(self, sale: Sale) -> Told:
         unclear = [each for each in sale.refunds if not each.told or each.told[-1] in (Word.LOST, Word.OPEN)]
         if unclear and self._chance.random() < 0.7:
@@ -150,9 +163,7 @@ class _Till:
         return told
 
     def _noted(self, sale: Sale, told: Told) -> Told:
-        """A refusal is about this call only: the order may stand all the same."""
-        if told.word is not Word.REFUSED:
-            sale.told.append(told.word)
-        elif not sale.told:
-            sale.told.append(Word.LOST)
+        """Only an order that never arrived may be refused as unknown."""
+        assert told.word is not Word.REFUSED or set(sale.told) <= {Word.LOST}, (sale, told)
+        sale.told.append(Word.LOST if told.word is Word.REFUSED else told.word)
         return told

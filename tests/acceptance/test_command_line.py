@@ -117,19 +117,35 @@ GOOD_SECRET = "b1946ac92492d2347c6235b4d2611184"
         (("[store]", "[stores]"), GOOD_SECRET, "there is no setting"),
         (("[store]", "[store"), GOOD_SECRET, "not TOML"),
         (("sqlite:///", "oracle://"), GOOD_SECRET, "sqlite:///"),
+        (("sqlite:///{folder}/shop.db", "postgresql://nobody@127.0.0.1:1/none"), GOOD_SECRET, "store.url"),
         (("master.key", "no.such.key"), GOOD_SECRET, "master_file"),
     ],
 )
 def test_serve_refuses_what_cannot_work(tmp_path: Path, change: tuple[str, str], secret: str, sentence: str) -> None:
     (tmp_path / "master.key").write_text("00112233445566778899aabbccddeeff" * 2)
     config = tmp_path / "anytill.toml"
-    good = SETTINGS.format(folder=tmp_path)
-    config.write_text(good.replace(*change) if change[0] else good)
+    text = SETTINGS.replace(*change) if change[0] else SETTINGS
+    config.write_text(text.format(folder=tmp_path))
     run = command("serve", "--config", str(config), "--port", "0", environment={"TILL_SECRET": secret})
     assert (run.returncode, run.stdout) == (2, "")
     assert sentence in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
     assert not secret or secret not in run.stderr
+
+
+def test_two_demos_cannot_share_a_folder(demo: Demo) -> None:
+    run = command("demo", "--port", "0", "--data", str(demo.folder / "data"))
+    assert run.returncode == 2
+    assert "in use by another process" in run.stderr
+    assert demo.access["teegon"]["base_url"] == demo.url
+    assert demo.get("/readyz")[0] == 200
+
+
+def test_a_port_that_is_taken(demo: Demo, tmp_path: Path) -> None:
+    run = command("demo", "--port", str(demo.port), "--data", str(tmp_path / "other"))
+    assert run.returncode == 2
+    assert "in use" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_serve_refuses_a_demos_store(own_demo: Demo, tmp_path: Path) -> None:

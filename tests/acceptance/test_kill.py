@@ -31,8 +31,8 @@ pytestmark = pytest.mark.timeout(400)
 
 KILLS = int(os.environ.get("ANYTILL_TEST_KILLS", "50"))
 SEED = os.environ.get("ANYTILL_TEST_SEED", "1")
-#: A lease that a killed process held, then the till's deadline, then the way back: no order is open for longer.
-LONGEST_S = 180
+#: The lease that a killed process held, the deadline, a second lease, and the way back: no order is open for longer.
+LONGEST_S = 240
 STORES = ("sqlite", "postgres")
 
 
