@@ -7,7 +7,7 @@ channel said, writes the result in one transaction, and if somebody else was fas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from anytill.core import ledger, retry
@@ -25,6 +25,7 @@ from anytill.core.lifecycle import (
     next_state,
 )
 from anytill.core.payment import Payment, Refund
+from anytill.core.records import changed
 
 #: What an answer may add to what is known, named alike in both; an empty value adds nothing.
 _FACTS: Final = ("channel_trade_no", "payer_id", "invitation", "reason")
@@ -65,7 +66,7 @@ def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
         return Change(payment, news=False, alarm=f"contradiction: {contradiction}")
     moved = state is not payment.state
     facts = {name: value for name in _FACTS if (value := getattr(answer, name))}
-    after = replace(
+    after = changed(
         payment,
         state=state,
         asked=0 if moved else payment.asked + 1,
@@ -75,7 +76,7 @@ def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
         **_ending(payment, event, state, now_ms),
     )
     if state not in _ENDS:
-        after = replace(after, due_at_ms=retry.payment_due_at(after, now_ms))
+        after = changed(after, due_at_ms=retry.payment_due_at(after, now_ms))
     return Change(
         after,
         _postings(payment, after, now_ms),
@@ -93,8 +94,8 @@ def ask_cancel(payment: Payment, now_ms: int) -> Change:
         state = next_state(payment.state, PaymentEvent.CANCEL_ASKED)
     except IllegalMove:
         raise NotCancellable from None
-    after = replace(payment, state=state, asked=0, version=payment.version + 1)
-    return Change(replace(after, due_at_ms=retry.payment_due_at(after, now_ms)))
+    after = changed(payment, state=state, asked=0, version=payment.version + 1)
+    return Change(changed(after, due_at_ms=retry.payment_due_at(after, now_ms)))
 
 
 def _checked(payment: Payment, answer: Answer) -> PaymentEvent:
@@ -177,18 +178,18 @@ def hear_refund(payment: Payment, refund: Refund, answer: RefundAnswer, now_ms: 
     except IllegalMove as contradiction:
         return RefundChange(refund, news=False, alarm=f"contradiction: {contradiction}")
     moved = state is not refund.state
-    after = replace(
+    after = changed(
         refund,
         state=state,
         channel_refund_no=answer.channel_refund_no or refund.channel_refund_no,
         reason=answer.reason or refund.reason,
     )
     news = after != refund
-    after = replace(after, asked=0 if moved else refund.asked + 1, version=refund.version + 1)
-    after = replace(after, due_at_ms=retry.refund_due_at(after, now_ms))
+    after = changed(after, asked=0 if moved else refund.asked + 1, version=refund.version + 1)
+    after = changed(after, due_at_ms=retry.refund_due_at(after, now_ms))
     if not moved or after.due_at_ms is not None:
         return RefundChange(after, news=news)
-    return _refund_ended(payment, replace(after, ended_at_ms=now_ms), now_ms)
+    return _refund_ended(payment, changed(after, ended_at_ms=now_ms), now_ms)
 
 
 def _checked_refund(refund: Refund, answer: RefundAnswer) -> RefundEvent:
@@ -200,7 +201,7 @@ def _checked_refund(refund: Refund, answer: RefundAnswer) -> RefundEvent:
 
 def _refund_ended(payment: Payment, refund: Refund, now_ms: int) -> RefundChange:
     if refund.state is RefundState.DONE:
-        refund = replace(refund, refunded_fen=refund.amount_fen)
+        refund = changed(refund, refunded_fen=refund.amount_fen)
         return RefundChange(refund, (ledger.refund(payment, refund, now_ms),), refunded_fen=refund.amount_fen)
     if refund.state is RefundState.RETURNED_TO_CASH:
         return RefundChange(

@@ -7,8 +7,6 @@ given that payment; a retry after a lost answer therefore never charges twice.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from anytill.core import retry
 from anytill.core.errors import (
     AmountNotAllowed,
@@ -21,6 +19,7 @@ from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Credential, Merchant
 from anytill.core.money import is_amount
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, fingerprint
+from anytill.core.records import changed
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.gateway.parts import Parts
 from anytill.wire.addresses import check_url
@@ -104,7 +103,7 @@ class Intake:
         held_until = (holder.paid_at_ms or 0) + retry.CODE_HELD_MS
         if holder.state is not PaymentState.PAID or self._clock.now_ms() < held_until:
             raise PayCodeInUse
-        await self._store.move_payment(holder, replace(holder, code_digest=None))
+        await self._store.move_payment(holder, changed(holder, code_digest=None))
 
     def _check_address(self, url: str) -> None:
         try:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Collection
-from dataclasses import replace
 from typing import Final
 
 from anytill.core.errors import UnknownCredential
 from anytill.core.lifecycle import PaymentState
 from anytill.core.notice import Notice, NoticeState
 from anytill.core.payment import PaymentRef
+from anytill.core.records import changed
 from anytill.core.retry import SECOND
 from anytill.gateway.directory import Directory
 from anytill.gateway.parts import Parts
@@ -57,7 +57,7 @@ class Notices:
     async def _put_back(self, notice: Notice) -> None:
         """Others of one claim were for the same receiver: this one waits without having been tried."""
         due_at_ms = self._parts.clock.now_ms() + SECOND
-        await self._parts.store.move_notice(notice, replace(notice, due_at_ms=due_at_ms))
+        await self._parts.store.move_notice(notice, changed(notice, due_at_ms=due_at_ms))
 
     async def _attend(self, notice: Notice) -> None:
         try:
@@ -75,7 +75,7 @@ class Notices:
         form = self._parts.forms[notice.dialect]
         started_ms = self._parts.clock.now_ms()
         if await self._taken_back(notice):
-            after = replace(notice, state=NoticeState.WITHDRAWN, last_result="payment taken back", due_at_ms=None)
+            after = changed(notice, state=NoticeState.WITHDRAWN, last_result="payment taken back", due_at_ms=None)
         else:
             heard, result = await self._send(form, notice, started_ms)
             after = _after(form, notice, heard, result, started_ms)
@@ -106,9 +106,9 @@ class Notices:
 def _after(form: NoticeForm, notice: Notice, heard: bool, result: str, started_ms: int) -> Notice:
     """The notice after a try: heard, due again when the vendor's schedule says, or out of tries."""
     tries = notice.tries + 1
-    after = replace(notice, tries=tries, last_result=result, due_at_ms=None)
+    after = changed(notice, tries=tries, last_result=result, due_at_ms=None)
     if heard:
-        return replace(after, state=NoticeState.DELIVERED)
+        return changed(after, state=NoticeState.DELIVERED)
     if tries >= len(form.delays_ms):
-        return replace(after, state=NoticeState.EXHAUSTED)
-    return replace(after, due_at_ms=started_ms + form.delays_ms[tries])
+        return changed(after, state=NoticeState.EXHAUSTED)
+    return changed(after, due_at_ms=started_ms + form.delays_ms[tries])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -36,19 +35,18 @@ _REFUND_WORDS: Final = MappingProxyType(
 
 def order_answer(order: Order) -> Answer:
     """How an order stands."""
-    answer = Answer(
+    waits, paid = order.state is OrderState.WAITING, order.state is OrderState.PAID
+    return Answer(
         _PAYMENT_WORDS[order.state],
+        amount_fen=order.charged_fen + order.coupon_fen if paid else 0,
+        coupon_fen=order.coupon_fen if paid else 0,
         channel_trade_no=order.channel_trade_no,
-        payer_id=order.payer_id,
+        # Who will follow the invitation is not known before it is paid.
+        payer_id="" if waits and order.invitation else order.payer_id,
+        paid_at_ms=order.paid_at_ms if paid else None,
+        invitation=order.invitation if waits else {},
         reason=order.told_reason,
     )
-    if order.state is OrderState.WAITING:
-        # Who will follow the invitation is not known before it is paid.
-        return replace(answer, invitation=order.invitation, payer_id="" if order.invitation else order.payer_id)
-    if order.state is OrderState.PAID:
-        amount_fen = order.charged_fen + order.coupon_fen
-        return replace(answer, amount_fen=amount_fen, coupon_fen=order.coupon_fen, paid_at_ms=order.paid_at_ms)
-    return answer
 
 
 def pay_answer(order: Order) -> Answer:

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from anytill.core.ids import beijing
+from anytill.core.ids import beijing_text
 from anytill.core.payment import Method, Payment, fingerprint
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
@@ -28,12 +28,12 @@ def code_digest(pay_code: Secret) -> str:
 
 def trade_no(at_ms: int, serial: int) -> str:
     """A payment's number at the wallet: 28 digits, never the same for two serials."""
-    return f"4200{beijing(at_ms):%Y%m%d%H%M%S}{serial:010d}"
+    return f"4200{beijing_text(at_ms)}{serial:010d}"
 
 
 def refund_trade_no(at_ms: int, serial: int) -> str:
     """A refund's number at the wallet: 28 digits."""
-    return f"5030{beijing(at_ms):%Y%m%d%H%M%S}{serial:010d}"
+    return f"5030{beijing_text(at_ms)}{serial:010d}"
 
 
 def payer_id(wallet: Wallet, merchant_id: str, seed: str) -> str:
@@ -53,7 +53,7 @@ def invitation(payment: Payment, nonce: str, now_ms: int) -> Mapping[str, str]:
     """How the payer can pay an order that is not paid at the till: a code to scan, or what a page hands its wallet."""
     if payment.method is Method.QR:
         return {"code_url": f"anytill-sandbox://pay/{payment.payment_id}"}
-    token = f"wx{beijing(now_ms):%Y%m%d%H%M%S}{nonce[:20]}"
+    token = f"wx{beijing_text(now_ms)}{nonce[:20]}"
     fields = {
         "appId": _APP_ID,
         "timeStamp": str(now_ms // 1_000),

@@ -11,7 +11,6 @@ of an order that never arrived succeeds, and the order is dead should it arrive 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from anytill.channels.sandbox import numbers
 from anytill.channels.sandbox.book import Book
@@ -35,6 +34,7 @@ from anytill.channels.sandbox.records import (
 from anytill.core.errors import InvalidPayCode
 from anytill.core.money import coupon_of_a_tenth
 from anytill.core.payment import AT_THE_TILL, Method, Payment, Refund
+from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.core.wallet import wallet_of
 from anytill.ports import Payer
@@ -64,19 +64,19 @@ class SandboxWallet:
         known = self.order(payment, now_ms)
         if known is not None:
             return known, Voice.SPEAKS
-        order = _blank(payment, self._book.serial + 1, now_ms)
+        serial = self._book.serial + 1
         if payment.method not in AT_THE_TILL:
-            return self._put(_invited(order, payment, nonce, now_ms)), Voice.SPEAKS
+            return self._put(_invited(_blank(payment, serial, now_ms), payment, nonce, now_ms)), Voice.SPEAKS
         if pay_code is None:
             raise ValueError(f"a {payment.method} payment needs the payer's code")
-        code = numbers.code_digest(pay_code)
-        order = replace(order, payer_id=numbers.payer_id(payment.wallet, payment.merchant_id, code))
         outcome = pay_outcome(pay_code.reveal())
         if not outcome.arrives:
             return None, outcome.voice
+        code = numbers.code_digest(pay_code)
+        order = _blank(payment, serial, now_ms, numbers.payer_id(payment.wallet, payment.merchant_id, code))
         objection = self._objection(payment, pay_code, code, now_ms)
         if objection:
-            return self._put(replace(order, state=OrderState.REFUSED, reason=objection)), outcome.voice
+            return self._put(changed(order, state=OrderState.REFUSED, reason=objection)), outcome.voice
         return self._put(_played(order, outcome, code, now_ms)), outcome.voice
 
     def order(self, payment: Payment, now_ms: int) -> Order | None:
@@ -88,7 +88,7 @@ class SandboxWallet:
         """Take an order back. False when it is too late for that, or part of it was given back already."""
         order = self.order(payment, now_ms)
         if order is None:
-            return self._put(replace(_blank(payment, 0, now_ms), state=OrderState.DEAD, channel_trade_no="")), True
+            return self._put(changed(_blank(payment, 0, now_ms), state=OrderState.DEAD, channel_trade_no="")), True
         if order.state is OrderState.WAITING:
             return self._put(_ended(order, OrderState.CANCELLED, "the merchant took the order back")), True
         if order.state is not OrderState.PAID:
@@ -96,7 +96,7 @@ class SandboxWallet:
         assert order.paid_at_ms is not None
         if self._book.given_back(order).held_fen or now_ms - order.paid_at_ms > REVERSIBLE_MS:
             return order, False
-        return self._put(replace(order, state=OrderState.REVERSED, reversed_fen=order.charged_fen)), True
+        return self._put(changed(order, state=OrderState.REVERSED, reversed_fen=order.charged_fen)), True
 
     def refund(self, payment: Payment, refund: Refund, now_ms: int) -> tuple[WalletRefund, Voice]:
         """The refund as it stands after the call, and how the wallet answers. One number moves money once."""
@@ -209,7 +209,7 @@ class SandboxWallet:
     def _refund_now(self, refund: WalletRefund, now_ms: int) -> WalletRefund:
         if refund.due_state is None or refund.due_at_ms is None or now_ms < refund.due_at_ms:
             return refund
-        settled = replace(refund, state=refund.due_state, due_at_ms=None, due_state=None)
+        settled = changed(refund, state=refund.due_state, due_at_ms=None, due_state=None)
         self._write(settled)
         return settled
 
@@ -222,7 +222,7 @@ class SandboxWallet:
         self._note(entry)
 
 
-def _blank(payment: Payment, serial: int, now_ms: int) -> Order:
+def _blank(payment: Payment, serial: int, now_ms: int, payer_id: str = "") -> Order:
     """An order for this payment that has not been decided on."""
     return Order(
         merchant_id=payment.merchant_id,
@@ -234,13 +234,14 @@ def _blank(payment: Payment, serial: int, now_ms: int) -> Order:
         amount_fen=payment.amount_fen,
         state=OrderState.WAITING,
         created_at_ms=now_ms,
+        payer_id=payer_id,
     )
 
 
 def _invited(order: Order, payment: Payment, nonce: str, now_ms: int) -> Order:
     """An order that the payer is invited to pay until its deadline."""
     payer = payment.payer_id or numbers.payer_id(payment.wallet, payment.merchant_id, payment.payment_id)
-    return replace(
+    return changed(
         order,
         payer_id=payer,
         invitation=numbers.invitation(payment, nonce, now_ms),
@@ -253,19 +254,26 @@ def _invited(order: Order, payment: Payment, nonce: str, now_ms: int) -> Order:
 def _played(order: Order, outcome: PayOutcome, code: str, now_ms: int) -> Order:
     """The order at the beginning of its story."""
     if outcome.state is OrderState.REFUSED:
-        return replace(order, state=OrderState.REFUSED, reason=outcome.reason)
+        return changed(order, state=OrderState.REFUSED, reason=outcome.reason)
     if outcome.state is OrderState.WAITING:
         due = now_ms + PROMPT_MS if outcome.then else None
-        return replace(order, code=code, due_at_ms=due, due_state=outcome.then, reason=outcome.reason)
+        return changed(order, code=code, due_at_ms=due, due_state=outcome.then, reason=outcome.reason)
     coupon_fen = coupon_of_a_tenth(order.amount_fen) if outcome.coupon else 0
-    return _paid(replace(order, code=code, coupon_fen=coupon_fen), now_ms, outcome.surplus_fen)
+    return changed(
+        order,
+        code=code,
+        state=OrderState.PAID,
+        charged_fen=order.amount_fen - coupon_fen + outcome.surplus_fen,
+        coupon_fen=coupon_fen,
+        paid_at_ms=now_ms,
+    )
 
 
-def _paid(order: Order, at_ms: int, surplus_fen: int = 0) -> Order:
-    return replace(
+def _paid(order: Order, at_ms: int) -> Order:
+    return changed(
         order,
         state=OrderState.PAID,
-        charged_fen=order.amount_fen - order.coupon_fen + surplus_fen,
+        charged_fen=order.amount_fen,
         paid_at_ms=at_ms,
         due_at_ms=None,
         due_state=None,
@@ -274,8 +282,8 @@ def _paid(order: Order, at_ms: int, surplus_fen: int = 0) -> Order:
 
 
 def _ended(order: Order, state: OrderState, reason: str) -> Order:
-    return replace(order, state=state, reason=reason, due_at_ms=None, due_state=None)
+    return changed(order, state=state, reason=reason, due_at_ms=None, due_state=None)
 
 
 def _refused_refund(refund: WalletRefund, reason: str) -> WalletRefund:
-    return replace(refund, state=WalletRefundState.REFUSED, reason=reason, due_at_ms=None, due_state=None)
+    return changed(refund, state=WalletRefundState.REFUSED, reason=reason, due_at_ms=None, due_state=None)
