@@ -13,6 +13,7 @@ asked for in a millisecond it runs ahead of the clock, and when the clock steps 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 BEIJING = timezone(timedelta(hours=8))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,29 +24,35 @@ _TICKS_PER_MS = 10
 class IdMaker:
     """Makes ids for one node. Not shared between processes: each process has a node number of its own."""
 
-    __slots__ = ("_last_tick", "_node", "_second", "_second_text")
+    __slots__ = ("_last_tick", "_node")
 
     def __init__(self, node: int = 0) -> None:
         if not 0 <= node < NODES:
             raise ValueError(f"node must be 0 to {NODES - 1}")
         self._node = node
         self._last_tick = -1
-        self._second = -1
-        self._second_text = ""
 
     def make(self, now_ms: int) -> str:
         """The next id; `now_ms` is wall-clock time in milliseconds since 1970."""
         self._last_tick = max(self._last_tick + 1, now_ms * _TICKS_PER_MS)
         second, fraction = divmod(self._last_tick, 1_000 * _TICKS_PER_MS)
-        if second != self._second:
-            self._second = second
-            self._second_text = beijing(second * 1_000).strftime("%y%m%d%H%M%S")
-        return f"1{self._second_text}{fraction:04d}{self._node:03d}"
+        return f"1{_second_text(second)[2:]}{fraction:04d}{self._node:03d}"
 
 
 def beijing(at_ms: int) -> datetime:
     """The moment as Beijing time, which is what every vendor's timestamps mean. Exact: no float is involved."""
     return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(BEIJING)
+
+
+def beijing_text(at_ms: int) -> str:
+    """The moment as yyyyMMddHHmmss in Beijing time."""
+    return _second_text(at_ms // 1_000)
+
+
+@lru_cache(maxsize=1_024)
+def _second_text(at_s: int) -> str:
+    # Payments of one second share it.
+    return beijing(at_s * 1_000).strftime("%Y%m%d%H%M%S")
 
 
 def beijing_ms(moment: datetime) -> int:

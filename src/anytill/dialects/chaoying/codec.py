@@ -20,11 +20,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from itertools import product
 from typing import Final
 
-from anytill.core.ids import BEIJING, beijing, beijing_ms
+from anytill.core.ids import BEIJING, beijing_ms, beijing_text
 from anytill.core.secret import Secret
 from anytill.dialects.chaoying.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN_NAMES
 from anytill.dialects.chaoying.rows import NOTICE_NAMES
@@ -169,13 +168,7 @@ def too_old(version: str) -> bool:
 
 def format_time(at_ms: int) -> str:
     """yyyyMMddHHmmss in Beijing."""
-    return _second(at_ms // 1_000)
-
-
-@lru_cache(maxsize=1_024)
-def _second(at_s: int) -> str:
-    # Payments that end in one second share it.
-    return beijing(at_s * 1_000).strftime("%Y%m%d%H%M%S")
+    return beijing_text(at_ms)
 
 
 def parse_time(text: str, name: str) -> int:
