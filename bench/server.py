@@ -16,7 +16,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from unittest import mock
 
 from anytill import bootstrap
 from anytill.config import Settings, read_settings
@@ -34,14 +33,8 @@ _MASTER_KEY = bytes(32)
 VAULT = Vault(_MASTER_KEY)
 
 
-class MemoryBook(MemoryJournal):
-    """A journal that is opened and closed like one in a file."""
-
-    def __init__(self, _path: Path) -> None:
-        super().__init__()
-
-    async def close(self) -> None:
-        """There is nothing to let go of."""
+def _memory_book(_path: Path) -> MemoryJournal:
+    return MemoryJournal()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,12 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 async def _gateway(options: argparse.Namespace) -> None:
     settings, demo = _settings(options), Path("/nowhere")  # a demo, but nothing of it is written to a folder
     # Only what the wallet writes on is another; all else is put together as always.
-    with mock.patch.object(bootstrap, "FileJournal", MemoryBook):
-        if options.deliver:
-            await bootstrap.run(settings, sys.stderr, demo=demo, started=_announce, stop=_end_of_input())
-        else:
-            async with bootstrap.assembled(settings, sys.stderr, demo=demo) as assembly:
-                await _serve(assembly.application)
+    if options.deliver:
+        stop = _end_of_input()
+        await bootstrap.run(settings, sys.stderr, demo=demo, started=_announce, stop=stop, open_journal=_memory_book)
+    else:
+        async with bootstrap.assembled(settings, sys.stderr, demo=demo, open_journal=_memory_book) as assembly:
+            await _serve(assembly.application)
 
 
 async def _echo() -> None:

@@ -73,6 +73,12 @@ def test_everything_in_the_file() -> None:
         ("[[merchant]]\nid = 'm'\nname = 'n'\nfoo = 1", {}, "[[merchant]] has no foo"),
         ("[[credential]]\ndialect = 'd'\nlogin = 'l'", {}, "one of secret_env and secret_file"),
         ("[[credential]]\ndialect = 'd'\nlogin = 'l'\nsecret = 's'", {}, "[[credential]] has no secret"),
+        ("[[credential]]\ndialect = 'd'\nlogin = 'l'\nsecret_env = 's'\nactive = 'x'", {}, "active must be on or off"),
+        (
+            "[[credential]]\ndialect = 'd'\nlogin = 'l'\nsecret_env = 's'\nprevious_env = 'a'\nprevious_file = 'b'",
+            {},
+            "one of previous_env and previous_file",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_named(toml: str, environ: dict[str, str], said: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from anytill.bootstrap import _control_routes, operator_routes
+from anytill.bootstrap.routes import control_routes, operator_routes
 from anytill.channels import load_channels
 from anytill.channels.sandbox.control import SandboxControl
 from anytill.channels.sandbox.outcomes import PAY_OUTCOMES, REFUND_OUTCOMES
@@ -248,7 +248,7 @@ def test_every_outcome_is_told(language: str) -> None:
 
 @both_languages
 def test_every_control_call_is_told(language: str) -> None:
-    paths = {*SandboxControl.PATHS, *(route.path for route, _ in _control_routes({}, MovableClock()))}
+    paths = {*SandboxControl.PATHS, *(route.path for route, _ in control_routes({}, MovableClock()))}
     assert not missing(paths, page(language, "sandbox"))
 
 

@@ -103,6 +103,9 @@ class CredentialSettings:
     login: str
     secret_env: str = ""
     secret_file: str = ""
+    previous_env: str = ""  # while a key is being changed: where the one is that is still accepted
+    previous_file: str = ""
+    active: bool = True
     merchants: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -228,15 +231,21 @@ def _merchant(row: Mapping[str, object]) -> MerchantSettings:
 
 def _credential(row: Mapping[str, object]) -> CredentialSettings:
     where = "[[credential]]"
-    _only(row, {"dialect", "login", "secret_env", "secret_file", "merchants", "options"}, where)
-    env, file = _text(row, "secret_env", where, ""), _text(row, "secret_file", where, "")
-    if bool(env) == bool(file):
+    places = ("secret_env", "secret_file", "previous_env", "previous_file")
+    _only(row, {"dialect", "login", *places, "active", "merchants", "options"}, where)
+    secret_env, secret_file, previous_env, previous_file = (_text(row, place, where, "") for place in places)
+    if bool(secret_env) == bool(secret_file):
         raise SettingsError(f"{where} needs one of secret_env and secret_file")
+    if previous_env and previous_file:
+        raise SettingsError(f"{where} takes one of previous_env and previous_file")
     return CredentialSettings(
         _text(row, "dialect", where),
         _text(row, "login", where),
-        env,
-        file,
+        secret_env,
+        secret_file,
+        previous_env,
+        previous_file,
+        _switch(f"{where} active", row.get("active", True)),
         _texts(row, "merchants", where),
         _texts(row, "options", where),
     )

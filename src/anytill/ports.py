@@ -128,6 +128,9 @@ class Store(Protocol):
     async def payment_of_code(self, merchant_id: str, code_digest: str) -> Payment | None:
         """The payment that holds a payer's code."""
 
+    async def parked_payments(self, limit: int) -> Sequence[Payment]:
+        """Payments of all merchants that wait for a person, oldest first."""
+
     async def claim_payments(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Payment]:
         """Payments that are due, each moved one version up and due again only when the lease is over."""
 
@@ -148,6 +151,9 @@ class Store(Protocol):
 
     async def notices_of(self, merchant_id: str, payment_id: str) -> Sequence[Notice]:
         """All notices of a payment, oldest first."""
+
+    async def exhausted_notices(self, limit: int) -> Sequence[Notice]:
+        """Notices of all merchants that nobody heard, oldest first."""
 
     async def move_notice(self, before: Notice, after: Notice) -> bool:
         """Replace a notice; False if it is no longer so."""
@@ -247,6 +253,9 @@ class Journal(Protocol):
     async def append(self, line: bytes) -> None:
         """Write a line (without its end); returns when it is durable. Lines stand in the order of the calls. Raises
         OSError when it cannot be written; whether it was is then unknown, as it is when the caller is cancelled."""
+
+    async def close(self) -> None:
+        """Finish what is in hand and let go."""
 
 
 class Watch(Protocol):

@@ -15,11 +15,11 @@ from __future__ import annotations
 from anytill.ports import Watch
 from anytill.storage.postgres import PostgresEngine
 from anytill.storage.schema import WrongSchema
-from anytill.storage.sqlite import InUse, SqliteEngine
+from anytill.storage.sqlite import InUse, SqliteEngine, SqliteReader
 from anytill.storage.store import SqlStore
-from anytill.storage.vault import Vault
+from anytill.storage.vault import MASTER_KEY_BYTES, Vault
 
-__all__ = ["InUse", "SqlStore", "Vault", "WrongSchema", "open_store"]
+__all__ = ["InUse", "SqlStore", "Vault", "WrongSchema", "open_store", "open_to_look"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
@@ -36,3 +36,14 @@ async def open_store(url: str, *, vault: Vault, group_commit: bool = True, watch
     if url.startswith(_POSTGRES):
         return SqlStore(await PostgresEngine.open(url, group_commit=group_commit, watch=watch), vault)
     raise ValueError("a store is sqlite:///path or postgresql://user@host/database")
+
+
+async def open_to_look(url: str) -> SqlStore:
+    """Open a store that others may be using, to read what needs no secrets: its books, and what waits for a person.
+
+    Raises what open_store raises, and FileNotFoundError.
+    """
+    no_secrets = Vault(bytes(MASTER_KEY_BYTES))
+    if url.startswith(_SQLITE):
+        return SqlStore(SqliteReader(url.removeprefix(_SQLITE)), no_secrets)
+    return await open_store(url, vault=no_secrets)

@@ -118,6 +118,10 @@ SELECT {payment_columns} FROM payment WHERE merchant_id = :merchant_id AND payme
 -- The payment that holds a payer's code.
 SELECT {payment_columns} FROM payment WHERE merchant_id = :merchant_id AND code_digest = :code_digest
 
+-- parked_payments --
+-- Payments that wait for a person, oldest first.
+SELECT {payment_columns} FROM payment WHERE state = 'PARKED' ORDER BY created_at_ms, payment_id LIMIT :most
+
 -- claim_payments.sqlite --
 -- Takes payments that are due: one version up, and due again when the lease is over.
 UPDATE payment SET due_at_ms = :due_again_at_ms, version = version + 1
@@ -204,6 +208,10 @@ ORDER BY created_at_ms, notice_id
 -- The next record of a notice, if nobody else wrote one meanwhile.
 UPDATE notice SET state = :state, due_at_ms = :due_at_ms, about = :about, version = version + 1
 WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND notice_id = :notice_id AND version = :version
+
+-- exhausted_notices --
+-- Notices that nobody heard, oldest first.
+SELECT {notice_columns} FROM notice WHERE state = 'EXHAUSTED' ORDER BY created_at_ms, notice_id LIMIT :most
 
 -- claim_notices.sqlite --
 -- As claim_payments, but for no receiver among `busy`, a JSON array.

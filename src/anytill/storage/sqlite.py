@@ -16,6 +16,7 @@ however the process ends.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -65,36 +66,26 @@ _Result = Outcome | Exception
 _Waiting = tuple[Write, "asyncio.Future[Outcome]"]
 
 
-class SqliteEngine:
-    """One SQLite file. `group_commit=False` gives each write a transaction of its own."""
+class SqliteReader:
+    """Looks at a SQLite file and never writes; another process may own it meanwhile. An `Engine` but for that."""
 
-    def __init__(self, path: str, *, group_commit: bool = True) -> None:
-        """Opens the file, makes it if needed and brings its tables up to date. Raises InUse, schema.WrongSchema."""
-        if not path or path == ":memory:":
-            raise ValueError("a SQLite store needs a file: sqlite:///anytill.db")
+    def __init__(self, path: str) -> None:
+        """Raises FileNotFoundError, schema.WrongSchema when a writer of this version never opened it."""
+        if not Path(path).is_file():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         self._path = path
-        self._most = MOST_TOGETHER if group_commit else 1
         self._statements = queries.load("sqlite")
-        self._owner = _own(path)
-        try:
-            self._writer = _connect(path)
-            _migrate(self._writer, self._statements)
-            self._reader = _connect(path)
-            self._reader.pragma("query_only", True)
-        except BaseException:
-            self._owner.close()
-            raise
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._reader = _connect(path)
+        self._reader.pragma("query_only", True)
         self._closed = False
-        self._thread = threading.Thread(target=self._write_all, name="anytill-sqlite", daemon=True)
-        self._thread.start()
+        try:
+            _check_schema(self._reader, self._statements)
+        except BaseException:
+            self._reader.close()
+            raise
 
     async def write(self, write: Write) -> Outcome:
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.put((write, future))
-        return await future
+        raise StoreUnavailable(f"{write.steps[0].name}: the store was opened to be looked at")
 
     async def read(self, name: str, values: Mapping[str, object]) -> Sequence[Row]:
         if self._closed:
@@ -105,14 +96,8 @@ class SqliteEngine:
         return await asyncio.to_thread(self._study, name)
 
     async def close(self) -> None:
-        if self._closed:
-            return
         self._closed = True
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
         self._reader.close()
-        self._writer.close()
-        self._owner.close()
 
     def _study(self, name: str) -> Sequence[Row]:
         connection = _connect(self._path)
@@ -127,6 +112,44 @@ class SqliteEngine:
             return connection.execute(statement.sql, statement.arguments(values)).fetchall()
         except _BROKEN as broken:
             raise StoreUnavailable(str(broken)) from broken
+
+
+class SqliteEngine(SqliteReader):
+    """One SQLite file, owned. `group_commit=False` gives each write a transaction of its own."""
+
+    def __init__(self, path: str, *, group_commit: bool = True) -> None:
+        """Opens the file, makes it if needed and brings its tables up to date. Raises InUse, schema.WrongSchema."""
+        if not path or path == ":memory:":
+            raise ValueError("a SQLite store needs a file: sqlite:///anytill.db")
+        self._most = MOST_TOGETHER if group_commit else 1
+        self._owner = _own(path)
+        try:
+            self._writer = _connect(path)
+            _migrate(self._writer, queries.load("sqlite"))
+            super().__init__(path)
+        except BaseException:
+            self._owner.close()
+            raise
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write_all, name="anytill-sqlite", daemon=True)
+        self._thread.start()
+
+    async def write(self, write: Write) -> Outcome:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.put((write, future))
+        return await future
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True  # no more writes; those in the queue are finished
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await super().close()
+        self._writer.close()
+        self._owner.close()
 
     # What follows runs on the writing thread.
 
@@ -218,6 +241,15 @@ def _own(path: str) -> apsw.Connection:
         owner.close()
         raise InUse(f"{Path(path).resolve()} is in use by another process") from None
     return owner
+
+
+def _check_schema(connection: apsw.Connection, statements: Mapping[str, queries.Statement]) -> None:
+    try:
+        applied = connection.execute(statements["migrations_done"].sql).fetchall()
+    except apsw.SQLError:
+        raise schema.WrongSchema("this file is no store of anytill") from None
+    if schema.pending(schema.migrations("sqlite"), applied):
+        raise schema.WrongSchema("the store is of an older version: start the gateway once to bring it up to date")
 
 
 def _migrate(connection: apsw.Connection, statements: Mapping[str, queries.Statement]) -> None:

@@ -76,6 +76,9 @@ class SqlStore:
         values = {"merchant_id": merchant_id, "code_digest": code_digest}
         return await self._one("payment_of_code", values, rows.payment_of)
 
+    async def parked_payments(self, limit: int) -> Sequence[Payment]:
+        return [rows.payment_of(row) for row in await self._engine.read("parked_payments", {"most": limit})]
+
     async def claim_payments(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Payment]:
         return await self._claim("claim_payments", now_ms, lease_ms, limit, rows.payment_of)
 
@@ -128,6 +131,9 @@ class SqlStore:
     async def notices_of(self, merchant_id: str, payment_id: str) -> Sequence[Notice]:
         found = await self._engine.read("notices_of", {"merchant_id": merchant_id, "payment_id": payment_id})
         return [rows.notice_of(row) for row in found]
+
+    async def exhausted_notices(self, limit: int) -> Sequence[Notice]:
+        return [rows.notice_of(row) for row in await self._engine.read("exhausted_notices", {"most": limit})]
 
     async def move_notice(self, before: Notice, after: Notice) -> bool:
         step = Step("move_notice", rows.moved_notice(before, after), must_touch=1)

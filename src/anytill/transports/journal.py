@@ -127,6 +127,9 @@ class MemoryJournal:
         self._lines.append(line)
         await asyncio.sleep(0)
 
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
 
 def _open_locked(path: Path) -> int:
     is_new = not path.exists()

@@ -83,6 +83,7 @@ CREATE TABLE payment (
 -- A payer's code starts one payment; it is let go when that payment ends unpaid, or some time after it was paid.
 CREATE UNIQUE INDEX payment_code_once ON payment (merchant_id, code_digest) WHERE code_digest IS NOT NULL;
 CREATE INDEX payment_due ON payment (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX payment_parked ON payment (created_at_ms) WHERE state = 'PARKED';
 
 CREATE TABLE refund (
     merchant_id TEXT NOT NULL,
@@ -128,6 +129,7 @@ CREATE TABLE notice (
 );
 
 CREATE INDEX notice_due ON notice (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX notice_exhausted ON notice (created_at_ms) WHERE state = 'EXHAUSTED';
 
 -- One line of a posting. The key makes it impossible to book a movement twice; the payment stands in it so that one
 -- index serves both that rule and the question for a payment's lines (a refund belongs to one payment for ever).

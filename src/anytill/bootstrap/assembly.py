@@ -1,0 +1,143 @@
+"""The whole: opens everything in order, runs it, and closes it in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from anytill.bootstrap.channels import OpenJournal, open_channel, restore_clock
+from anytill.bootstrap.directory import master_keys, write_demo_directory, write_directory
+from anytill.bootstrap.routes import control_routes, dialect_routes, operator_routes
+from anytill.config import Settings, SettingsError
+from anytill.core.ids import IdMaker
+from anytill.dialects import load_dialects
+from anytill.gateway import Gateway, Parts
+from anytill.ports import Clock, Store, StoreUnavailable
+from anytill.storage import InUse, Vault, WrongSchema, open_store, open_to_look
+from anytill.transports.clock import MovableClock, SystemChance, SystemClock
+from anytill.transports.http_client import open_post
+from anytill.transports.http_server import Application, RequestLimits, serve
+from anytill.transports.journal import FileJournal
+from anytill.transports.watch import JsonWatch
+from anytill.transports.worker import Crew, Wake, gather_limited, work
+
+_AT_ONCE: Final = 64
+
+
+@dataclass(slots=True)
+class Assembly:
+    """A gateway with everything round it, ready to serve."""
+
+    gateway: Gateway
+    store: Store
+    clock: Clock
+    watch: JsonWatch
+    application: Application
+    wakes: Sequence[Wake]
+
+
+async def run(
+    settings: Settings,
+    log: TextIO,
+    *,
+    demo: Path | None = None,
+    opened: Callable[[], None] = lambda: None,
+    started: Callable[[int], Awaitable[None] | None],
+    stop: asyncio.Event,
+    open_journal: OpenJournal = FileJournal,
+) -> None:
+    """Serve until `stop` is set, finishing what is in flight. `demo` is the folder of a demo's data.
+
+    `opened` is called when the data is ours alone, `started` with the port when requests are accepted.
+    """
+    async with assembled(settings, log, demo=demo, open_journal=open_journal) as assembly:
+        opened()
+        recovery = assembly.gateway.recovery
+        rounds = (recovery.payments, recovery.refunds, recovery.notices)
+        ended = asyncio.Event()
+        workers = [
+            asyncio.ensure_future(work(once, assembly.clock, wake, ended, watch=assembly.watch))
+            for once, wake in zip(rounds, assembly.wakes, strict=True)
+        ]
+        try:
+            host, port = settings.text("server.host"), settings.number("server.port")
+            await serve(assembly.application, host, port, started=started, stop=stop)
+        finally:
+            ended.set()
+            await asyncio.gather(*workers)
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings, log: TextIO, *, demo: Path | None = None, open_journal: OpenJournal = FileJournal
+) -> AsyncIterator[Assembly]:
+    """Everything opened and wired; `open_journal` opens a sandbox's book. Raises SettingsError for what cannot work."""
+    async with AsyncExitStack() as stack:
+        watch = JsonWatch(log, debug=settings.switch("log.requests"))
+        clock = MovableClock() if demo else SystemClock()
+        vault = Vault(*master_keys(settings))
+        store = await _open_store(settings, vault, watch)
+        stack.push_async_callback(store.close)
+        channels = {each.name: open_channel(each, stack, clock, open_journal) for each in settings.channels}
+        if isinstance(clock, MovableClock):
+            restore_clock(clock, channels)
+        post = open_post(allow_loopback=settings.switch("notices.loopback"))
+        stack.push_async_callback(post.aclose)
+        wakes = (Wake(), Wake(), Wake())
+        crew = Crew()
+        stack.push_async_callback(crew.finish)
+        parts = Parts(
+            store=store,
+            channels=channels,
+            clock=clock,
+            chance=SystemChance(),
+            ids=IdMaker(settings.number("server.node")),
+            watch=watch,
+            post=post,
+            start=crew.start,
+            forms={name: dialect.form for name, dialect in load_dialects().items() if dialect.form},
+            default_channel=settings.text("channels.default") or next(iter(channels), ""),
+            loopback_notices=settings.switch("notices.loopback"),
+            wake=wakes[-1].set,
+            side_by_side=_side_by_side,
+        )
+        gateway = Gateway(parts)
+        await (write_demo_directory(store) if demo else write_directory(settings, store))
+        routes = [*dialect_routes(gateway, watch), *operator_routes(store, watch)]
+        if demo:
+            routes += control_routes(channels, clock)
+        limits = RequestLimits(max_in_flight=settings.number("server.max_in_flight"))
+        yield Assembly(gateway, store, clock, watch, Application(routes, watch=watch, limits=limits), wakes)
+
+
+@asynccontextmanager
+async def looking(settings: Settings) -> AsyncIterator[Store]:
+    """The store that the settings name, to look at while a gateway may be using it. Raises SettingsError."""
+    try:
+        store = await open_to_look(settings.text("store.url"))
+    except (InUse, WrongSchema, StoreUnavailable, ValueError, OSError) as fault:
+        raise SettingsError(f"store.url: {fault}") from None
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _open_store(settings: Settings, vault: Vault, watch: JsonWatch | None = None) -> Store:
+    """The store that the settings name. Raises SettingsError, in one sentence, when it cannot be had."""
+    group_commit = settings.switch("store.group_commit")
+    try:
+        return await open_store(settings.text("store.url"), vault=vault, group_commit=group_commit, watch=watch)
+    except (ValueError, InUse, WrongSchema, StoreUnavailable) as fault:
+        raise SettingsError(f"store.url: {fault}") from fault
+
+
+async def _side_by_side(items: Sequence[Awaitable[None]]) -> None:
+    async def each(item: Awaitable[None]) -> None:
+        await item
+
+    await gather_limited([each(item) for item in items], _AT_ONCE)
