@@ -15,8 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -47,22 +47,28 @@ class Campaign:
     settled_after_s: float  # on the gateway's own clock
 
 
-def fought(gateway: Gateway, load: Load, receiver: Receiver, settle: Callable[[], float]) -> Campaign:
+class Abandoned(Exception):
+    """Nobody waits for this campaign any more."""
+
+
+def fought(
+    gateway: Gateway, load: Load, receiver: Receiver, abandoned: threading.Event, settle: Callable[[], float]
+) -> Campaign:
     """Run a campaign; the gateway is left running."""
     chance = random.Random(load.seed)
-    nobody = threading.Event()
     kills = 0
     load.start()
     try:
         while kills < KILLS:
             load.gate.set()
-            nobody.wait(chance.uniform(0.002, 0.3))
+            if abandoned.wait(chance.uniform(0.002, 0.3)):
+                raise Abandoned
             load.gate.clear()
             gateway.kill()
             kills += 1
             if chance.random() < 0.1:
                 gateway.launch()
-                nobody.wait(chance.uniform(0.05, 0.8))
+                abandoned.wait(chance.uniform(0.05, 0.8))
                 gateway.kill()
                 kills += 1
             gateway.start()
@@ -82,10 +88,10 @@ def settle_demo(demo: Demo) -> float:
     return passed_s
 
 
-def settle_served(served: Serve) -> float:
+def settle_served(served: Serve, abandoned: threading.Event) -> float:
     """Wait until every order has ended; returns how long that took."""
     started = time.monotonic()
-    until(lambda: not unfinished(served.store_url), "all orders end", LONGEST_S, 0.5)
+    until(lambda: abandoned.is_set() or not unfinished(served.store_url), "all orders end", LONGEST_S, 0.5)
     return time.monotonic() - started
 
 
@@ -110,39 +116,39 @@ def open_rows(gateway: Gateway) -> Counter[str]:
 def campaigns(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Campaign]]]:
-    """Both campaigns, under way; without a PostgreSQL server only the first."""
+    """Both campaigns, under way; without a PostgreSQL server only the first. No gateway outlives the tests."""
     folder = tmp_path_factory.mktemp("kill")
-    try:
-        server = request.getfixturevalue("postgres_server")
-    except pytest.skip.Exception:
-        server = None
-    with ThreadPoolExecutor(2) as threads:
-        running = {"sqlite": threads.submit(on_sqlite, folder / "sqlite")}
-        if server is None:
-            yield running
-        else:
-            with fresh_database(server.dsn) as dsn:
-                running["postgres"] = threads.submit(on_postgres, folder / "postgres", dsn)
-                yield running
-        for each in running.values():
-            if each.done() and not each.exception():
-                each.result().gateway.kill()
+    demo = Demo(folder / "sqlite")
+    abandoned = threading.Event()
+    with ExitStack() as stack:
+        # Left in the opposite order: told to give up, waited for, killed, and then the database goes.
+        try:
+            dsn = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server").dsn))
+        except pytest.skip.Exception:
+            dsn = ""
+        served = Serve(folder / "postgres", store=dsn)
+        stack.callback(served.kill)
+        stack.callback(demo.kill)
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+        stack.callback(abandoned.set)
+        running = {"sqlite": threads.submit(on_sqlite, demo, abandoned)}
+        if dsn:
+            running["postgres"] = threads.submit(on_postgres, served, abandoned)
+        yield running
 
 
-def on_sqlite(folder: Path) -> Campaign:
-    demo = Demo(folder)
+def on_sqlite(demo: Demo, abandoned: threading.Event) -> Campaign:
     demo.start()
     with listening(Receiver()) as receiver:
         load = Load(f"{SEED}/sqlite", demo.teegon(receiver.url), demo.chaoying())
-        return fought(demo, load, receiver, lambda: settle_demo(demo))
+        return fought(demo, load, receiver, abandoned, lambda: settle_demo(demo))
 
 
-def on_postgres(folder: Path, dsn: str) -> Campaign:
-    served = Serve(folder, store=dsn)
+def on_postgres(served: Serve, abandoned: threading.Event) -> Campaign:
     served.start()
     with listening(Receiver()) as receiver:
         load = Load(f"{SEED}/postgres", served.teegon(receiver.url), served.chaoying())
-        return fought(served, load, receiver, lambda: settle_served(served))
+        return fought(served, load, receiver, abandoned, lambda: settle_served(served, abandoned))
 
 
 @pytest.mark.parametrize("store", STORES)
