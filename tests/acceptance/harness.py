@@ -183,7 +183,7 @@ class Gateway:
             assert not found, f"{name} holds {len(found)} things that must not be printed"
 
     def audit(self) -> None:
-        """`anytill audit` says that the books are right. A SQLite gateway must be stopped."""
+        """`anytill audit` says that the books are right."""
         run = command("audit", "--store", self.store_url, environment=self.audit_environment)
         assert (run.returncode, run.stdout.strip()) == (0, "the books are right"), run.stdout + run.stderr
 
