@@ -13,9 +13,9 @@ can send other fields under the same signature. `S` stands for the secret:
 A *reading* of such a text is a sequence of fields with rising names (the order in which they are signed), all required
 names among them, every value allowed for its name. What the two guards ask differs, because the texts do:
 
-* `refuse_concatenated`: the fields must be the **only** reading. Without delimiters any border can be moved, so the
-  list of names is closed and each name has a grammar; those leave honest requests a single reading. `amount1` falls to
-  the closed list, the moved `notify_url` to the count.
+* `concatenation.Concatenation`: the fields must be the **only** reading. Without delimiters any border can be moved, so
+  the list of names is closed and each name has a grammar; those leave honest requests a single reading. `amount1` falls
+  to the closed list, the moved `notify_url` to the count.
 
 * `refuse_separators`: the fields must be the **finest** reading: none of their values may be split further at an
   `&name=` hidden in it. Asking for the only reading would refuse every `body` that is followed by an optional field,
@@ -35,40 +35,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from anytill.wire.errors import Ambiguous, BadField, MissingField
+from anytill.wire.errors import Ambiguous, BadField
 from anytill.wire.signing import NOT_SIGNED, sorted_pairs
 
-# Characters that grammars may look at while readings are counted. An honest request of ordinary size needs a few
-# thousand; only a text stuffed with field names needs more.
-_MOST_WORK: Final = 500_000
-# Likewise the most places where a field may begin: as many as a form may have fields, and a good many more.
-_MOST_BORDERS: Final = 256
+#: The most places where a field may begin: as many as a form may have fields, and a good many more.
+MOST_BORDERS: Final = 256
 
 _BORDER = re.compile(r"(?:^|&)([A-Za-z0-9_.]{1,64})=")
 _HIDDEN = re.compile(r"&([A-Za-z0-9_.]{1,64})=")
-
-
-def refuse_concatenated(
-    fields: Mapping[str, str],
-    known_names: Collection[str],
-    *,
-    grammars: Mapping[str, re.Pattern[str]],
-    required: Collection[str] = (),
-    skip: Collection[str] = NOT_SIGNED,
-) -> None:
-    """Raise Ambiguous unless `fields` are the only reading of their names and values run together.
-
-    `known_names` is the closed list of names. `grammars` must match a value whole; a name without one takes any text.
-    They must run in linear time and need no anchors. Fields that are not a reading at all raise BadField or
-    MissingField. Empty values take part with their bare names.
-    """
-    pairs = sorted_pairs(fields, keep_empty=True, skip=skip)
-    _check_closed(pairs, known_names, grammars, required)
-    text = "".join([name + value for name, value in pairs])
-    # A name that is nowhere in the text is in none of its readings.
-    names = sorted([name for name in known_names if name in text and name not in skip])
-    if _count_readings(pairs, text, names, grammars, required) != 1:
-        raise Ambiguous
 
 
 def refuse_separators(
@@ -108,88 +82,7 @@ def refuse_separators(
         raise Ambiguous
 
 
-def _check_closed(
-    pairs: Sequence[tuple[str, str]],
-    known_names: Collection[str],
-    grammars: Mapping[str, re.Pattern[str]],
-    required: Collection[str],
-) -> None:
-    present = dict(pairs)
-    for name in required:
-        if name not in present:
-            raise MissingField(name)
-    for name, value in pairs:
-        if name not in known_names:
-            raise BadField(name, "left out, as it is no field of this message")
-        grammar = grammars.get(name)
-        if grammar is not None and not grammar.fullmatch(value):
-            raise BadField(name, "in the form that is laid down for it")
-
-
-def _count_readings(
-    pairs: Sequence[tuple[str, str]],
-    text: str,
-    names: Sequence[str],
-    grammars: Mapping[str, re.Pattern[str]],
-    required: Collection[str],
-) -> int:
-    """How many readings `text` has under the sorted names: 1, or 2 for any number above. Raises Ambiguous if unsure.
-
-    `pairs` are one of them. `ways[i]` is the number of ways to read everything before `places[i]`; since fields follow
-    each other, all ways to a place are known when it is its turn.
-    """
-    if not text:
-        return 1
-    last_next = _last_possible_next(names, required)
-    places = _places(text, names)
-    ways = [1 if begin == 0 and rank <= last_next[0] else 0 for begin, rank in places]
-    readings = 0
-    meter = _Meter(pairs, text, grammars)
-    for at, (begin, rank) in enumerate(places):
-        if not ways[at]:
-            continue
-        name, last = names[rank], last_next[rank + 1]
-        value_begin = begin + len(name)
-        for following in range(at + 1, len(places)):
-            end, next_rank = places[following]
-            if rank < next_rank <= last and end >= value_begin and meter.allows(name, value_begin, end):
-                ways[following] = min(2, ways[following] + ways[at])
-        if last == len(names) and meter.allows(name, value_begin, len(text)):
-            readings += ways[at]
-    return min(2, readings)
-
-
-class _Meter:
-    """Applies grammars to parts of one text and gives up, with Ambiguous, when that takes too long."""
-
-    __slots__ = ("_grammars", "_own", "_text", "_work")
-
-    def __init__(self, pairs: Sequence[tuple[str, str]], text: str, grammars: Mapping[str, re.Pattern[str]]) -> None:
-        self._grammars = grammars
-        self._text = text
-        self._work = 0
-        self._own: dict[str, tuple[int, int]] = {}
-        end = 0
-        for name, value in pairs:
-            begin = end + len(name)
-            end = begin + len(value)
-            self._own[name] = (begin, end)
-
-    def allows(self, name: str, begin: int, end: int) -> bool:
-        """Whether that part of the text may be the field's value."""
-        # The fields themselves were checked before.
-        if self._own.get(name) == (begin, end):
-            return True
-        grammar = self._grammars.get(name)
-        if grammar is None:
-            return True
-        self._work += end - begin + 1
-        if self._work > _MOST_WORK:
-            raise Ambiguous
-        return grammar.fullmatch(self._text[begin:end]) is not None
-
-
-def _last_possible_next(names: Sequence[str], required: Collection[str]) -> list[int]:
+def last_possible_next(names: Sequence[str], required: Collection[str]) -> list[int]:
     """For the start and then after each name: the last index in `names` that may come next, skipping nothing required.
 
     The index past the last name stands for the end of the text.
@@ -198,23 +91,6 @@ def _last_possible_next(names: Sequence[str], required: Collection[str]) -> list
     for at in range(len(names) - 1, -1, -1):
         last_next[at] = at if names[at] in required else last_next[at + 1]
     return last_next
-
-
-def _places(text: str, names: Sequence[str]) -> list[tuple[int, int]]:
-    """All places, overlapping ones included, where a name stands, with its index, from left to right.
-
-    Raises Ambiguous if very many.
-    """
-    places: list[tuple[int, int]] = []
-    for rank, name in enumerate(names):
-        at = text.find(name)
-        while at >= 0:
-            places.append((at, rank))
-            if len(places) > _MOST_BORDERS:
-                raise Ambiguous
-            at = text.find(name, at + 1)
-    places.sort()
-    return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +116,9 @@ def _has_finer_reading(pairs: Sequence[tuple[str, str]], rules: _Rules) -> bool:
     """Whether some value can be split at a hidden border such that the rest of the text can be read too."""
     text = "&".join([f"{name}={value}" for name, value in pairs])
     borders = _borders(text, rules.names)
-    if len(borders) > _MOST_BORDERS:
+    if len(borders) > MOST_BORDERS:
         return True
-    last_next = _last_possible_next(rules.names, rules.required)
+    last_next = last_possible_next(rules.names, rules.required)
     fits = [_longest_value(text, border, rules) for border in borders]
 
     def leads(one: int, other: int) -> bool:

@@ -55,11 +55,11 @@ from anytill.dialects.teegon.messages import (
 )
 from anytill.wire import http, jsontext
 from anytill.wire.amounts import fen_from_number_text, format_yuan, parse_yuan, yuan_number
+from anytill.wire.concatenation import Concatenation
 from anytill.wire.errors import Ambiguous, BadField, BadSignature, Malformed, MissingField, TooLarge, WireError
 from anytill.wire.form import decode_form, encode_form
 from anytill.wire.http import HttpRequest, HttpResponse
 from anytill.wire.jsontext import Json, Number
-from anytill.wire.one_meaning import refuse_concatenated
 from anytill.wire.signing import concatenated, md5_upper, same_digest
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -73,14 +73,14 @@ class _Table:
     lengths: Mapping[str, int]
     grammars: Mapping[str, re.Pattern[str]]
     required: tuple[str, ...]
+    concatenation: Concatenation
 
     @classmethod
     def of(cls, rows: Sequence[Field]) -> Self:
-        return cls(
-            {row.name: row.length for row in rows},
-            {row.name: re.compile(row.pattern) for row in rows},
-            tuple(row.name for row in rows if row.required),
-        )
+        grammars = {row.name: re.compile(row.pattern) for row in rows}
+        required = tuple(row.name for row in rows if row.required)
+        concatenation = Concatenation(grammars, grammars=grammars, required=required)
+        return cls({row.name: row.length for row in rows}, grammars, required, concatenation)
 
     def check(self, fields: Mapping[str, str]) -> None:
         """Refuses fields that are not in the table, too long, missing, of the wrong form, or readable otherwise."""
@@ -90,7 +90,7 @@ class _Table:
         for name in self.required:
             if not fields.get(name):
                 raise MissingField(name)
-        refuse_concatenated(fields, self.grammars, grammars=self.grammars, required=self.required)
+        self.concatenation.check(fields)
 
 
 _CHARGE = _Table.of(CHARGE_FIELDS)
