@@ -1,7 +1,7 @@
 """What is measured, as a process of its own: a whole gateway, or the same HTTP server answering without doing anything.
 
     python -m bench.server echo
-    python -m bench.server gateway STORE_URL [--no-group-commit] [--node N] [--deliver]
+    python -m bench.server gateway STORE_URL [--no-group-commit] [--deliver]
 
 The port stands on the first line of standard output; the process ends when its standard input closes. The gateway is
 the one that `bootstrap` puts together for a demo, with two differences. The sandbox wallet keeps its journal in memory,
@@ -45,7 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gateway = kinds.add_parser("gateway")
     gateway.add_argument("store")
     gateway.add_argument("--no-group-commit", action="store_true")
-    gateway.add_argument("--node", type=int, default=0)
     gateway.add_argument("--deliver", action="store_true")
     options = parser.parse_args(arguments)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -86,7 +85,6 @@ def _settings(options: argparse.Namespace) -> Settings:
         {
             "server.host": HOST,
             "server.port": 0,
-            "server.node": options.node,
             "store.url": options.store,
             "store.group_commit": not options.no_group_commit,
             "keys.master": _MASTER_KEY.hex(),

@@ -12,10 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import typer
 
+from anytill.bootstrap.nodes import NodeHolder
 from anytill.bootstrap.routes import control_routes, operator_routes
 from anytill.channels import load_channels
 from anytill.channels.sandbox.control import SandboxControl
@@ -248,7 +250,8 @@ def test_every_outcome_is_told(language: str) -> None:
 
 @both_languages
 def test_every_control_call_is_told(language: str) -> None:
-    paths = {*SandboxControl.PATHS, *(route.path for route, _ in control_routes({}, MovableClock()))}
+    routes = control_routes({}, MovableClock(), cast("NodeHolder", None))
+    paths = {*SandboxControl.PATHS, *(route.path for route, _ in routes)}
     assert not missing(paths, page(language, "sandbox"))
 
 

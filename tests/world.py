@@ -65,6 +65,10 @@ class RecordingWatch:
         """See `ports.Watch`."""
         self.alarms.append((event, fields))
 
+    def fault(self, where: str, fault: Exception, **fields: str | int) -> None:
+        """See `ports.Watch`."""
+        self.alarms.append(("bug", {"where": where, "fault": type(fault).__name__, **fields}))
+
 
 @dataclass(frozen=True)
 class Posted:
@@ -108,7 +112,8 @@ class World:
         self.receiver = Receiver(self.clock)
         self._orders = count(1)
         self._chance = CountingChance()
-        self._ids = IdMaker(1)
+        self._ids = IdMaker()
+        self._ids.grant(1, 10 * START_MS)
         self.store: Store
         self.wallet: SandboxChannel
         self.gateway: Gateway
@@ -117,7 +122,7 @@ class World:
 
     async def start(self, channel: Callable[[SandboxChannel], Channel] = lambda sandbox: sandbox) -> None:
         """Open everything; after `stop`, go on with what is on disk. `channel` may put something before the wallet."""
-        self.store = await open_store(self._store_url, vault=self._vault)
+        self.store = await open_store(self._store_url, vault=self._vault, watch=self.watch)
         self._journal = FileJournal(self._folder / "wallet.journal")
         self.wallet = SandboxChannel("sandbox", self._journal, self.clock, self._chance)
         self.parts = Parts(
@@ -132,7 +137,7 @@ class World:
             forms={name: dialect.form for name, dialect in load_dialects().items() if dialect.form},
             default_channel="sandbox",
             loopback_notices=True,
-            side_by_side=_side_by_side,
+            code_key=b"a key of the tests",
         )
         self.gateway = Gateway(self.parts)
         await write_demo_directory(self.store)

@@ -13,7 +13,6 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from anytill.core.ids import NODES
 from anytill.core.merchant import MerchantState
 from anytill.core.money import MAX_AMOUNT_FEN
 
@@ -61,7 +60,6 @@ def _switch(name: str, value: object) -> bool:
 SETTINGS: Mapping[str, Setting] = {
     "server.host": Setting("127.0.0.1", "The address to listen on."),
     "server.port": Setting(8000, "The port of all HTTP dialects.", 0, 65_535),
-    "server.node": Setting(0, "The number of this process among those that share a store; each its own.", 0, NODES - 1),
     "server.max_in_flight": Setting(2_000, "Requests under way at most; more are refused before anything is read.", 1),
     "store.url": Setting("", "sqlite:///path for one process, postgresql://… for several."),
     "store.group_commit": Setting(True, "Writes that wait for a commit share the next one."),

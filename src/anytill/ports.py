@@ -131,8 +131,11 @@ class Store(Protocol):
     async def parked_payments(self, limit: int) -> Sequence[Payment]:
         """Payments of all merchants that wait for a person, oldest first."""
 
-    async def claim_payments(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Payment]:
-        """Payments that are due, each moved one version up and due again only when the lease is over."""
+    async def claim_payments(
+        self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()
+    ) -> Sequence[Payment]:
+        """Payments that are due, each moved one version up and due again only when the lease is over; those at the
+        channels that are `busy` are left out."""
 
     async def add_refund(self, refund: Refund) -> RefundPlaced:
         """Write a new refund and reserve its amount on its payment, both or neither."""
@@ -146,7 +149,9 @@ class Store(Protocol):
     async def refunds_of(self, merchant_id: str, payment_id: str) -> Sequence[Refund]:
         """All refunds of a payment, oldest first."""
 
-    async def claim_refunds(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Refund]:
+    async def claim_refunds(
+        self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()
+    ) -> Sequence[Refund]:
         """As claim_payments."""
 
     async def notices_of(self, merchant_id: str, payment_id: str) -> Sequence[Notice]:
@@ -164,7 +169,13 @@ class Store(Protocol):
         """As claim_payments, leaving out notices for the receivers that are `busy`."""
 
     async def next_due_ms(self, kind: DueKind, busy: Collection[str] = ()) -> int | None:
-        """When the earliest row of this kind is due, notices for `busy` receivers left out; None when nothing is."""
+        """When the earliest row of this kind is due, those at `busy` places left out; None when nothing is."""
+
+    async def take_node(self, now_ms: int, until_ms: int) -> int:
+        """A node number that no other process holds; it is ours until then."""
+
+    async def keep_node(self, node: int, held_until_ms: int, until_ms: int) -> bool:
+        """Hold the number for longer; False if it is ours no more."""
 
     async def merchant(self, merchant_id: str) -> Merchant | None:
         """One merchant."""
@@ -266,3 +277,6 @@ class Watch(Protocol):
 
     def alarm(self, event: str, **fields: str | int) -> None:
         """A person must look."""
+
+    def fault(self, where: str, fault: Exception, **fields: str | int) -> None:
+        """A bug of ours, caught: an alarm that tells where it was; what an exception says may hold secrets."""

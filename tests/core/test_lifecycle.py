@@ -55,16 +55,23 @@ def test_only_an_explicit_no_leads_to_failed() -> None:
 
 
 def test_paid_is_reached_only_by_the_exact_amount_and_left_only_by_a_cancel() -> None:
-    into = {event for moves in PAYMENT_MOVES.values() for event, to in moves.items() if to is S.PAID}
+    into = {
+        event
+        for state, moves in PAYMENT_MOVES.items()
+        if state is not S.PAID
+        for event, to in moves.items()
+        if to is S.PAID
+    }
     assert into == {E.PAID}
     assert {event for event, to in PAYMENT_MOVES[S.PAID].items() if to is not S.PAID} == {E.CANCEL_ASKED}
 
 
 @pytest.mark.parametrize("state", sorted(UNPAID_STATES))
 def test_late_money_goes_back_whatever_the_till_was_told(state: PaymentState) -> None:
-    assert next_state(state, E.PAID) is S.REVERSING
-    assert next_state(state, E.MISMATCHED) is S.PARKED
-    others = set(PAYMENT_MOVES[state]) - {E.PAID, E.MISMATCHED}
+    money = {E.PAID, E.PAID_LATE, E.MISMATCHED}
+    assert {next_state(state, event) for event in money} == {S.REVERSING}
+    assert next_state(state, E.WAITING) is S.CANCELLING, "the payer could still pay"
+    others = set(PAYMENT_MOVES[state]) - money - {E.WAITING}
     assert {next_state(state, event) for event in others} == {state}
 
 
@@ -79,6 +86,8 @@ def test_what_is_being_undone_ends_cancelled_or_before_a_person() -> None:
     assert reached == {S.CANCELLING, S.REVERSING}
 
 
-def test_a_refund_that_ended_stays_ended() -> None:
-    for state in (RefundState.DONE, RefundState.FAILED, RefundState.RETURNED_TO_CASH):
+def test_a_refund_that_ended_stays_ended_unless_it_happened_after_all() -> None:
+    for state in (RefundState.DONE, RefundState.RETURNED_TO_CASH):
         assert set(REFUND_MOVES[state].values()) == {state}
+    assert set(REFUND_MOVES[RefundState.FAILED].values()) == {RefundState.FAILED, RefundState.DONE}
+    assert next_refund_state(RefundState.FAILED, RefundEvent.DONE) is RefundState.DONE

@@ -107,8 +107,62 @@ def test_late_money_is_booked_reversed_and_alarmed(ended: PaymentEvent) -> None:
     back = hear(late.after, Answer(E.CANCELLED), NOW + 2)
     assert back.after.state is S.CANCELLED
     assert back.after.reversed_fen == back.after.paid_fen == 100
-    assert back.after.due_at_ms is None
+    assert back.after.due_at_ms == NOW + 2 + retry.LAST_LOOK_MS, "a reversal is looked at as well"
     assert [p.kind for p in late.postings + back.postings] == [PostingKind.SALE, PostingKind.REVERSAL]
+
+
+def test_what_was_given_back_by_a_refund_of_its_own_is_proved() -> None:
+    reversing = ask_cancel(hear(submitted(), paid_answer(), NOW).after, NOW).after
+    assert hear(reversing, Answer(E.CANCELLED, by_refund=True), NOW).after.due_at_ms is None
+
+
+@pytest.mark.parametrize(("paid_at_ms", "state"), [(59_999, S.PAID), (60_000, S.REVERSING), (None, S.REVERSING)])
+def test_a_payer_at_the_till_who_pays_after_the_deadline_gets_it_back(
+    paid_at_ms: int | None, state: PaymentState
+) -> None:
+    waiting = hear(submitted(), Answer(E.WAITING, channel_trade_no="T1"), NOW).after
+    answer = replace(paid_answer(), paid_at_ms=None if paid_at_ms is None else NOW + paid_at_ms)
+    change = hear(waiting, answer, NOW + 90_000)
+    assert change.after.state is state
+    assert change.after.paid_fen == 100
+    assert bool(change.alarm) is (state is S.REVERSING)
+    qr = replace(waiting, method=Method.QR)
+    assert hear(qr, answer, NOW + 90_000).after.state is S.PAID, "an order by QR has no till that waits"
+
+
+def test_an_order_that_waits_for_its_payer_after_a_no_is_taken_back() -> None:
+    failed = hear(submitted(), Answer(E.REFUSED), NOW).after
+    change = hear(failed, Answer(E.WAITING, channel_trade_no="T1"), NOW)
+    assert change.after.state is S.CANCELLING
+    assert change.after.due_at_ms is not None
+    assert change.alarm
+
+
+def test_money_parked_after_the_deadline_is_taken_back_at_once() -> None:
+    late = NOW + 70_000
+    parked = hear(submitted(), paid_answer(101), late).after
+    assert (parked.state, parked.due_at_ms) == (S.PARKED, late)
+
+
+def test_long_silence_reaches_a_person_at_every_try() -> None:
+    payment = ask_cancel(hear(submitted(), paid_answer(), NOW).after, NOW).after
+    alarms = []
+    for _ in range(40):
+        change = hear(payment, SILENCE, NOW)
+        payment = change.after
+        alarms.append(bool(change.alarm))
+        assert payment.due_at_ms is not None
+    assert alarms.index(True) < 20
+    assert all(alarms[alarms.index(True) :])
+
+
+def test_a_last_look_that_is_never_answered_goes_on_and_alarms() -> None:
+    payment = hear(submitted(), Answer(E.REFUSED), NOW).after
+    for _ in range(9):
+        payment = hear(payment, SILENCE, NOW).after
+    last = hear(payment, SILENCE, NOW)
+    assert last.after.due_at_ms == NOW + retry.DAY
+    assert last.alarm
 
 
 def test_a_cancel_is_not_sent_while_the_pay_call_may_be_on_its_way() -> None:
@@ -172,6 +226,26 @@ def test_a_refund_done_with_another_amount_is_not_believed() -> None:
     assert change.after.state is RefundState.PROCESSING
     assert change.postings == ()
     assert change.after.due_at_ms is not None
+    assert change.alarm
+
+
+def test_a_refund_done_after_it_was_refused_is_booked_and_takes_its_share_again() -> None:
+    paid = hear(submitted(), paid_answer(), NOW).after
+    failed = hear_refund(paid, refund_of(paid), RefundAnswer(RefundEvent.REFUSED), NOW).after
+    change = hear_refund(paid, failed, RefundAnswer(RefundEvent.DONE, refunded_fen=40), NOW)
+    assert (change.after.state, change.refunded_fen, change.released_fen) == (RefundState.DONE, 40, -40)
+    assert [p.kind for p in change.postings] == [PostingKind.REFUND]
+    assert change.alarm
+
+
+def test_a_refund_that_is_never_answered_alarms() -> None:
+    paid = hear(submitted(), paid_answer(), NOW).after
+    refund = refund_of(paid)
+    for _ in range(30):
+        refund = hear_refund(paid, refund, RefundAnswer(RefundEvent.SILENT), NOW).after
+    last = hear_refund(paid, refund, RefundAnswer(RefundEvent.SILENT), NOW)
+    assert last.alarm
+    assert last.after.due_at_ms is not None
 
 
 def test_a_posting_that_does_not_sum_to_zero_cannot_be_made() -> None:
@@ -209,7 +283,7 @@ def test_parked_money_that_turns_up_again_is_booked_once() -> None:
 
 answers = st.builds(
     Answer,
-    event=st.sampled_from([e for e in PaymentEvent if e not in (E.CANCEL_ASKED, E.MISMATCHED)]),
+    event=st.sampled_from([e for e in PaymentEvent if e not in (E.CANCEL_ASKED, E.MISMATCHED, E.PAID_LATE)]),
     amount_fen=st.sampled_from([100, 100, 100, 101]),
     coupon_fen=st.sampled_from([0, 0, 10]),
     channel_trade_no=st.sampled_from(["", "T1"]),

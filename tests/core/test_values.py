@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytill.core.errors import InvalidPayCode, Refusal, refusal_classes
-from anytill.core.ids import BEIJING, IdMaker, beijing, beijing_ms
+from anytill.core.ids import BEIJING, IdMaker, NoNode, beijing, beijing_ms
 from anytill.core.money import MAX_AMOUNT_FEN, is_amount
 from anytill.core.payment import PayOrder, fingerprint
 from anytill.core.secret import Secret
@@ -19,7 +19,7 @@ from anytill.core.wallet import Wallet, wallet_of
 
 @given(st.lists(st.integers(1_600_000_000_000, 1_900_000_000_000), min_size=1, max_size=50), st.integers(0, 999))
 def test_ids_rise_and_never_repeat_whatever_the_clock_does(times: list[int], node: int) -> None:
-    maker = IdMaker(node)
+    maker = granted(node)
     ids = [maker.make(at) for at in times for _ in range(3)]
     assert ids == sorted(set(ids))
     assert all(len(i) == 20 and i.isdigit() and i.endswith(f"{node:03d}") for i in ids)
@@ -27,14 +27,33 @@ def test_ids_rise_and_never_repeat_whatever_the_clock_does(times: list[int], nod
 
 def test_an_id_reads_as_beijing_time() -> None:
     at = beijing_ms(datetime(2026, 11, 21, 9, 5, 30, tzinfo=BEIJING))
-    assert IdMaker(7).make(at) == "12611210905300000007"
+    assert granted(7).make(at) == "12611210905300000007"
     assert beijing(at).isoformat() == "2026-11-21T09:05:30+08:00"
 
 
 @pytest.mark.parametrize("node", [-1, 1_000])
 def test_a_node_is_three_digits(node: int) -> None:
     with pytest.raises(ValueError, match="node"):
-        IdMaker(node)
+        granted(node)
+
+
+def test_no_id_is_made_without_a_node_or_past_its_lease() -> None:
+    maker = IdMaker()
+    with pytest.raises(NoNode):
+        maker.make(1)
+    maker.grant(0, 100)
+    maker.make(99)
+    for now_ms in (100, 101):
+        with pytest.raises(NoNode):
+            maker.make(now_ms)
+    maker.grant(0, 200)
+    assert maker.make(100)
+
+
+def granted(node: int) -> IdMaker:
+    maker = IdMaker()
+    maker.grant(node, 2_000_000_000_000)
+    return maker
 
 
 def test_a_secret_shows_itself_only_when_asked() -> None:

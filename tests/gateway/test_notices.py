@@ -12,7 +12,7 @@ import pytest
 
 from anytill.core.notice import Notice, NoticeState
 from anytill.dialects import load_dialects
-from anytill.gateway.notices import PER_RECEIVER
+from anytill.gateway.recovery import PER_RECEIVER
 from anytill.wire.http import HttpResponse, text
 from tests.world import World
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TextIO
 
 from anytill.bootstrap.channels import OpenJournal, open_channel, restore_clock
-from anytill.bootstrap.directory import master_keys, write_demo_directory, write_directory
+from anytill.bootstrap.directory import code_key, master_keys, write_demo_directory, write_directory
+from anytill.bootstrap.nodes import RENEW_MS, NodeHolder
 from anytill.bootstrap.routes import control_routes, dialect_routes, operator_routes
 from anytill.config import Settings, SettingsError
 from anytill.core.ids import IdMaker
 from anytill.dialects import load_dialects
 from anytill.gateway import Gateway, Parts
-from anytill.ports import Clock, Store, StoreUnavailable
+from anytill.ports import Clock, DueKind, Store, StoreUnavailable
 from anytill.storage import InUse, Vault, WrongSchema, open_store, open_to_look
 from anytill.transports.clock import MovableClock, SystemChance, SystemClock
 from anytill.transports.http_client import open_post
 from anytill.transports.http_server import Application, RequestLimits, serve
 from anytill.transports.journal import FileJournal
 from anytill.transports.watch import JsonWatch
-from anytill.transports.worker import Crew, Wake, gather_limited, work
-
-_AT_ONCE: Final = 64
+from anytill.transports.worker import Crew, Wake, work
 
 
 @dataclass(slots=True)
@@ -37,7 +36,8 @@ class Assembly:
     clock: Clock
     watch: JsonWatch
     application: Application
-    wakes: Sequence[Wake]
+    wakes: Mapping[DueKind, Wake]
+    node: NodeHolder
 
 
 async def run(
@@ -57,12 +57,18 @@ async def run(
     async with assembled(settings, log, demo=demo, open_journal=open_journal) as assembly:
         opened()
         recovery = assembly.gateway.recovery
-        rounds = (recovery.payments, recovery.refunds, recovery.notices)
+        rounds = {
+            DueKind.PAYMENT: recovery.payments,
+            DueKind.REFUND: recovery.refunds,
+            DueKind.NOTICE: recovery.notices,
+        }
         ended = asyncio.Event()
         workers = [
-            asyncio.ensure_future(work(once, assembly.clock, wake, ended, watch=assembly.watch))
-            for once, wake in zip(rounds, assembly.wakes, strict=True)
+            asyncio.ensure_future(work(once, assembly.clock, assembly.wakes[kind], ended, watch=assembly.watch))
+            for kind, once in rounds.items()
         ]
+        keeping = work(assembly.node.keep, assembly.clock, Wake(), ended, watch=assembly.watch, poll_ms=RENEW_MS)
+        workers.append(asyncio.ensure_future(keeping))
         try:
             host, port = settings.text("server.host"), settings.number("server.port")
             await serve(assembly.application, host, port, started=started, stop=stop)
@@ -87,7 +93,10 @@ async def assembled(
             restore_clock(clock, channels)
         post = open_post(allow_loopback=settings.switch("notices.loopback"))
         stack.push_async_callback(post.aclose)
-        wakes = (Wake(), Wake(), Wake())
+        ids = IdMaker()
+        node = NodeHolder(store, clock, ids)
+        await node.take()
+        wakes = {kind: Wake() for kind in DueKind}
         crew = Crew()
         stack.push_async_callback(crew.finish)
         parts = Parts(
@@ -95,23 +104,23 @@ async def assembled(
             channels=channels,
             clock=clock,
             chance=SystemChance(),
-            ids=IdMaker(settings.number("server.node")),
+            ids=ids,
             watch=watch,
             post=post,
             start=crew.start,
             forms={name: dialect.form for name, dialect in load_dialects().items() if dialect.form},
             default_channel=settings.text("channels.default") or next(iter(channels), ""),
             loopback_notices=settings.switch("notices.loopback"),
-            wake=wakes[-1].set,
-            side_by_side=_side_by_side,
+            wake=lambda kind: wakes[kind].set(),
+            code_key=code_key(settings),
         )
         gateway = Gateway(parts)
         await (write_demo_directory(store) if demo else write_directory(settings, store))
         routes = [*dialect_routes(gateway, watch), *operator_routes(store, watch)]
         if demo:
-            routes += control_routes(channels, clock)
+            routes += control_routes(channels, clock, node)
         limits = RequestLimits(max_in_flight=settings.number("server.max_in_flight"))
-        yield Assembly(gateway, store, clock, watch, Application(routes, watch=watch, limits=limits), wakes)
+        yield Assembly(gateway, store, clock, watch, Application(routes, watch=watch, limits=limits), wakes, node)
 
 
 @asynccontextmanager
@@ -134,10 +143,3 @@ async def _open_store(settings: Settings, vault: Vault, watch: JsonWatch | None 
         return await open_store(settings.text("store.url"), vault=vault, group_commit=group_commit, watch=watch)
     except (ValueError, InUse, WrongSchema, StoreUnavailable) as fault:
         raise SettingsError(f"store.url: {fault}") from fault
-
-
-async def _side_by_side(items: Sequence[Awaitable[None]]) -> None:
-    async def each(item: Awaitable[None]) -> None:
-        await item
-
-    await gather_limited([each(item) for item in items], _AT_ONCE)

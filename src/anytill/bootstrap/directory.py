@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,3 +89,8 @@ def master_keys(settings: Settings) -> Sequence[bytes]:
     if not keys or any(len(key) != MASTER_KEY_BYTES for key in keys):
         raise SettingsError("keys.master or keys.master_file must give a key of 64 hex digits")
     return keys
+
+
+def code_key(settings: Settings) -> bytes:
+    """What payers' codes are remembered under. Of the oldest master key, so that a new one makes no order look new."""
+    return hmac.digest(master_keys(settings)[-1], b"anytill payers' codes", "sha256")

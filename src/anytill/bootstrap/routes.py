@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+from anytill.bootstrap.nodes import NodeHolder
 from anytill.channels.sandbox import SandboxChannel
 from anytill.channels.sandbox.control import SandboxControl
 from anytill.dialects import Dialect, load_dialects
@@ -58,12 +59,17 @@ def operator_routes(store: Store, watch: JsonWatch) -> list[tuple[Route, Handler
     return [(Route("GET", "/healthz"), healthz), (Route("GET", "/readyz"), readyz), (Route("GET", "/metrics"), metrics)]
 
 
-def control_routes(channels: Mapping[str, Channel], clock: Clock) -> list[tuple[Route, Handler]]:
+def control_routes(channels: Mapping[str, Channel], clock: Clock, node: NodeHolder) -> list[tuple[Route, Handler]]:
     """The payer's hand, the clock and the wallet's own book; in demo mode only."""
     assert isinstance(clock, MovableClock)
+
+    def advance(ms: int) -> None:
+        node.stretch(ms)
+        clock.advance(ms)
+
     sandboxes = [channel for channel in channels.values() if isinstance(channel, SandboxChannel)]
     routes: list[tuple[Route, Handler]] = [
-        (Route(method, path), SandboxControl(sandbox, clock, clock.advance))
+        (Route(method, path), SandboxControl(sandbox, clock, advance))
         for sandbox in sandboxes[:1]
         for path in SandboxControl.PATHS
         for method in ("GET", "POST")

@@ -26,6 +26,7 @@ class Answer:
     paid_at_ms: int | None = None
     invitation: Mapping[str, str] = field(default_factory=dict)  # WAITING: how the payer can pay
     reason: str = ""
+    by_refund: bool = False  # CANCELLED: the money went back as a refund of its own, which a query may not show
 
 
 @dataclass(frozen=True, slots=True)

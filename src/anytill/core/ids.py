@@ -21,20 +21,33 @@ NODES = 1_000
 _TICKS_PER_MS = 10
 
 
+class NoNode(RuntimeError):
+    """No node number is held now, so no id can be made that is surely nobody else's."""
+
+
 class IdMaker:
-    """Makes ids for one node. Not shared between processes: each process has a node number of its own."""
+    """Makes ids under the node number that was granted, and only as long as it is. Two processes never hold one."""
 
-    __slots__ = ("_last_tick", "_node")
+    __slots__ = ("_last_tick", "_node", "_until_tick")
 
-    def __init__(self, node: int = 0) -> None:
+    def __init__(self) -> None:
+        self._node = -1
+        self._until_tick = -1
+        self._last_tick = -1
+
+    def grant(self, node: int, until_ms: int) -> None:
+        """From now to `until_ms` (since 1970) ids of this node are ours to make."""
         if not 0 <= node < NODES:
             raise ValueError(f"node must be 0 to {NODES - 1}")
         self._node = node
-        self._last_tick = -1
+        self._until_tick = until_ms * _TICKS_PER_MS
 
     def make(self, now_ms: int) -> str:
-        """The next id; `now_ms` is wall-clock time in milliseconds since 1970."""
-        self._last_tick = max(self._last_tick + 1, now_ms * _TICKS_PER_MS)
+        """The next id; `now_ms` is wall-clock time in milliseconds since 1970. Raises NoNode."""
+        tick = max(self._last_tick + 1, now_ms * _TICKS_PER_MS)
+        if tick >= self._until_tick:
+            raise NoNode("the node number's lease is over")
+        self._last_tick = tick
         second, fraction = divmod(self._last_tick, 1_000 * _TICKS_PER_MS)
         return f"1{_second_text(second)[2:]}{fraction:04d}{self._node:03d}"
 

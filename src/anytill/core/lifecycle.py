@@ -9,8 +9,9 @@ decision (`CANCEL_ASKED`). Three rules shaped the table:
 
 * Silence is not a no. A channel that does not answer leads to UNKNOWN, which is asked about again; only an explicit
   REFUSED or CLOSED ends a payment unpaid. NOT_FOUND is no ending either: the pay call may still be on its way.
-* An ended payment stays ended, unless money turns up. A channel that says PAID after we told the till otherwise
-  moves the payment to REVERSING: the money goes back, and the till was not lied to.
+* An ended payment stays ended, unless money turns up. A channel that says PAID after we told the till otherwise, or
+  that let the payer pay after the till's deadline, moves the payment to REVERSING: the money goes back, and the till
+  was not lied to.
 * Contradictions are for people. A channel that confirms another amount than was asked parks the payment (PARKED):
   it is neither success nor failure until someone, or the order's deadline, takes the money back.
 
@@ -47,6 +48,7 @@ class PaymentEvent(StrEnum):
     """What was said about a payment."""
 
     PAID = "PAID"
+    PAID_LATE = "PAID_LATE"  # the payer paid at the till's deadline or after it: too late to be believed
     WAITING = "WAITING"
     REFUSED = "REFUSED"
     CLOSED = "CLOSED"
@@ -85,6 +87,7 @@ _S, _E = PaymentState, PaymentEvent
 #: What may happen to a payment whose end the channel has not told yet.
 _OPEN = {
     _E.PAID: _S.PAID,
+    _E.PAID_LATE: _S.REVERSING,
     _E.WAITING: _S.WAITING,
     _E.REFUSED: _S.FAILED,
     _E.CLOSED: _S.CLOSED,
@@ -97,9 +100,11 @@ _OPEN = {
 
 
 def _ended(state: PaymentState) -> dict[PaymentEvent, PaymentState]:
-    """An unpaid ending: every kind of "nothing there" confirms it; money that turns up late goes back."""
+    """An unpaid ending: every kind of "nothing there" confirms it. Money that turns up goes back, and an order that
+    turns out to be waiting for its payer is taken back before he pays."""
     confirms = (_E.REFUSED, _E.CLOSED, _E.CANCELLED, _E.NOT_FOUND, _E.SILENT)
-    return {**dict.fromkeys(confirms, state), _E.PAID: _S.REVERSING, _E.MISMATCHED: _S.PARKED}
+    money = (_E.PAID, _E.PAID_LATE, _E.MISMATCHED)
+    return {**dict.fromkeys(confirms, state), **dict.fromkeys(money, _S.REVERSING), _E.WAITING: _S.CANCELLING}
 
 
 PAYMENT_MOVES: Mapping[PaymentState, Mapping[PaymentEvent, PaymentState]] = MappingProxyType(
@@ -108,7 +113,7 @@ PAYMENT_MOVES: Mapping[PaymentState, Mapping[PaymentEvent, PaymentState]] = Mapp
         # A waiting order is known to exist at the channel: silence does not make it less so.
         _S.WAITING: {**_OPEN, _E.SILENT: _S.WAITING},
         _S.UNKNOWN: _OPEN,
-        _S.PAID: {_E.PAID: _S.PAID, _E.CANCEL_ASKED: _S.REVERSING},
+        _S.PAID: {_E.PAID: _S.PAID, _E.PAID_LATE: _S.PAID, _E.CANCEL_ASKED: _S.REVERSING},
         _S.FAILED: _ended(_S.FAILED),
         _S.CLOSED: _ended(_S.CLOSED),
         _S.CANCELLED: _ended(_S.CANCELLED),
@@ -118,6 +123,7 @@ PAYMENT_MOVES: Mapping[PaymentState, Mapping[PaymentEvent, PaymentState]] = Mapp
             _E.REFUSED: _S.CANCELLED,
             # Paid between our last look and the cancel: the till is told "cancelled", so the money goes back.
             _E.PAID: _S.REVERSING,
+            _E.PAID_LATE: _S.REVERSING,
             _E.MISMATCHED: _S.REVERSING,
             _E.WAITING: _S.CANCELLING,
             _E.NOT_FOUND: _S.CANCELLING,
@@ -130,6 +136,7 @@ PAYMENT_MOVES: Mapping[PaymentState, Mapping[PaymentEvent, PaymentState]] = Mapp
             # Cancel too late at the channel: the whole amount is refunded instead, so the state stays.
             _E.CANCEL_REFUSED: _S.REVERSING,
             _E.PAID: _S.REVERSING,
+            _E.PAID_LATE: _S.REVERSING,
             _E.MISMATCHED: _S.REVERSING,
             _E.WAITING: _S.REVERSING,
             _E.SILENT: _S.REVERSING,
@@ -160,7 +167,8 @@ REFUND_MOVES: Mapping[RefundState, Mapping[RefundEvent, RefundState]] = MappingP
         # Asked again, and sent again under the same number if the channel never heard of it.
         _R.UNKNOWN: _REFUND_OPEN,
         _R.DONE: {_F.DONE: _R.DONE},
-        _R.FAILED: {_F.REFUSED: _R.FAILED, _F.NOT_FOUND: _R.FAILED},
+        # A refund that happened although the channel had said no: what moved is booked, if the payment has it.
+        _R.FAILED: {_F.REFUSED: _R.FAILED, _F.NOT_FOUND: _R.FAILED, _F.DONE: _R.DONE},
         _R.RETURNED_TO_CASH: {_F.RETURNED: _R.RETURNED_TO_CASH},
     }
 )

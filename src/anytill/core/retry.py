@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.lifecycle import OPEN_REFUND_STATES, UNPAID_STATES, PaymentState
 from anytill.core.payment import AT_THE_TILL, Method, Payment, Refund
 
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
 
 #: From acceptance to the moment the gateway takes an unpaid order back.
 TILL_DEADLINE_MS: Final = 60 * SECOND
@@ -33,7 +34,7 @@ CALL_UNDER_WAY_MS: Final = 5 * SECOND
 _PAYMENT_STEPS: Final = (CALL_UNDER_WAY_MS,)
 _ORDER_STEPS: Final = (*(5 * SECOND,) * 12, *(10 * SECOND,) * 12, 30 * SECOND)
 _UNDO_STEPS: Final = (*(3 * SECOND,) * 5, *(10 * SECOND,) * 6, MINUTE, MINUTE, 5 * MINUTE, 5 * MINUTE, HOUR)
-_LAST_LOOK_STEPS: Final = (LAST_LOOK_MS, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR)
+_LAST_LOOK_STEPS: Final = (LAST_LOOK_MS, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY)
 _REFUND_STEPS: Final = (*(5 * SECOND,) * 12, *(30 * SECOND,) * 10, 5 * MINUTE, 5 * MINUTE, HOUR)
 
 
@@ -57,13 +58,25 @@ def payment_due_at(payment: Payment, now_ms: int) -> int | None:
     if payment.state is PaymentState.REVERSING:
         return now_ms + _step(_UNDO_STEPS, payment.asked)
     if payment.state is PaymentState.PARKED:
-        return payment.deadline_at_ms if now_ms < payment.deadline_at_ms else None
+        return max(payment.deadline_at_ms, now_ms)
     return None
 
 
-def last_look_at(tries: int, now_ms: int) -> int | None:
-    """When an unpaid end is looked at again, after `tries` silent looks; None when they are used up."""
-    return now_ms + _LAST_LOOK_STEPS[tries] if tries < len(_LAST_LOOK_STEPS) else None
+def last_look_at(tries: int, now_ms: int) -> int:
+    """When an unpaid end is looked at again, after `tries` silent looks."""
+    return now_ms + _step(_LAST_LOOK_STEPS, tries)
+
+
+def is_overdue(payment: Payment) -> bool:
+    """True when the channel has been silent or unwilling for so long that a person should hear of it, at each try."""
+    if payment.is_undoing:
+        return payment.asked >= len(_UNDO_STEPS)
+    return payment.state in UNPAID_STATES and payment.asked >= len(_LAST_LOOK_STEPS)
+
+
+def is_refund_overdue(refund: Refund) -> bool:
+    """Likewise for a refund."""
+    return refund.state in OPEN_REFUND_STATES and refund.asked >= len(_REFUND_STEPS)
 
 
 def cancel_from_ms(payment: Payment) -> int:
@@ -76,6 +89,4 @@ def cancel_from_ms(payment: Payment) -> int:
 
 def refund_due_at(refund: Refund, now_ms: int) -> int | None:
     """When the channel must be asked about this refund next; None: never."""
-    if refund.state in (RefundState.SUBMITTED, RefundState.PROCESSING, RefundState.UNKNOWN):
-        return now_ms + _step(_REFUND_STEPS, refund.asked)
-    return None
+    return now_ms + _step(_REFUND_STEPS, refund.asked) if refund.state in OPEN_REFUND_STATES else None

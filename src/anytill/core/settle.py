@@ -24,7 +24,7 @@ from anytill.core.lifecycle import (
     next_refund_state,
     next_state,
 )
-from anytill.core.payment import Payment, Refund
+from anytill.core.payment import AT_THE_TILL, Payment, Refund
 from anytill.core.records import changed
 
 #: What an answer may add to what is known, named alike in both; an empty value adds nothing.
@@ -59,7 +59,7 @@ class RefundChange:
 
 def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
     """What the channel's answer makes of the payment. A word that its state cannot take changes nothing but alarms."""
-    event = _checked(payment, answer)
+    event = _checked(payment, answer, now_ms)
     try:
         state = next_state(payment.state, event)
     except IllegalMove as contradiction:
@@ -73,9 +73,9 @@ def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
         version=payment.version + 1,
         **facts,
         **_sums(payment, event, state, answer, now_ms),
-        **_ending(payment, event, state, now_ms),
+        **_ending(payment, event, state, answer, now_ms),
     )
-    if state not in _ENDS:
+    if state not in _ENDS and not _is_for_a_person(payment.state, state):
         after = changed(after, due_at_ms=retry.payment_due_at(after, now_ms))
     return Change(
         after,
@@ -98,12 +98,16 @@ def ask_cancel(payment: Payment, now_ms: int) -> Change:
     return Change(changed(after, due_at_ms=retry.payment_due_at(after, now_ms)))
 
 
-def _checked(payment: Payment, answer: Answer) -> PaymentEvent:
-    """The event, with success downgraded to MISMATCHED unless amount and currency are exactly those asked for."""
+def _checked(payment: Payment, answer: Answer, now_ms: int) -> PaymentEvent:
+    """The event. Success is MISMATCHED unless amount and currency are exactly those asked for, and PAID_LATE when the
+    payer stood at a till that was to take the order for lost by then."""
     if answer.event is not PaymentEvent.PAID:
         return answer.event
     agrees = answer.amount_fen == payment.amount_fen and answer.currency == payment.currency
-    return PaymentEvent.PAID if agrees and _coupon_is_sane(answer) else PaymentEvent.MISMATCHED
+    if not (agrees and _coupon_is_sane(answer)):
+        return PaymentEvent.MISMATCHED
+    late = (answer.paid_at_ms or now_ms) >= payment.deadline_at_ms
+    return PaymentEvent.PAID_LATE if late and payment.method in AT_THE_TILL else PaymentEvent.PAID
 
 
 def _coupon_is_sane(answer: Answer) -> bool:
@@ -121,7 +125,7 @@ def _sums(payment: Payment, event: PaymentEvent, state: PaymentState, answer: An
         return {"reversed_fen": payment.paid_fen + payment.parked_fen}
     if payment.paid_fen or payment.parked_fen:
         return {}
-    if event is PaymentEvent.PAID:
+    if event in (PaymentEvent.PAID, PaymentEvent.PAID_LATE):
         return {
             "paid_fen": answer.amount_fen - answer.coupon_fen,
             "coupon_fen": answer.coupon_fen,
@@ -130,9 +134,13 @@ def _sums(payment: Payment, event: PaymentEvent, state: PaymentState, answer: An
     return {"parked_fen": _taken_fen(answer)} if event is PaymentEvent.MISMATCHED else {}
 
 
-def _ending(payment: Payment, event: PaymentEvent, state: PaymentState, now_ms: int) -> Mapping[str, Any]:
-    """At an end: when it came, and that nothing is due. An unpaid end frees the payer's code and, unless money came
-    back from it already, is looked at once more; a look that heard nothing is repeated."""
+def _ending(
+    payment: Payment, event: PaymentEvent, state: PaymentState, answer: Answer, now_ms: int
+) -> Mapping[str, Any]:
+    """At an end: when it came, and what is due after it. An unpaid end frees the payer's code and is looked at once
+    more, since a "no" and a "cancelled" may both be wrong; a look that heard nothing is repeated."""
+    if _is_for_a_person(payment.state, state):
+        return {"due_at_ms": None}
     if state not in _ENDS:
         return {}
     if state is payment.state:
@@ -140,9 +148,13 @@ def _ending(payment: Payment, event: PaymentEvent, state: PaymentState, now_ms: 
         return {"due_at_ms": retry.last_look_at(payment.asked + 1, now_ms) if again else None}
     if state is PaymentState.PAID:
         return {"due_at_ms": None, "ended_at_ms": now_ms}
-    was_taken = payment.paid_fen or payment.parked_fen
-    due_at_ms = None if was_taken else retry.last_look_at(0, now_ms)
+    due_at_ms = None if answer.by_refund else retry.last_look_at(0, now_ms)
     return {"due_at_ms": due_at_ms, "ended_at_ms": now_ms, "code_digest": None}
+
+
+def _is_for_a_person(before: PaymentState, after: PaymentState) -> bool:
+    """Neither cancel nor refund gave the money back: there is nothing left that the gateway could do."""
+    return before is PaymentState.REVERSING and after is PaymentState.PARKED
 
 
 def _postings(before: Payment, after: Payment, now_ms: int) -> tuple[Posting, ...]:
@@ -160,19 +172,23 @@ def _postings(before: Payment, after: Payment, now_ms: int) -> tuple[Posting, ..
 def _alarm(before: Payment, after: Payment) -> str:
     """What a person must hear of, or nothing."""
     if after.state is before.state:
-        return ""
-    if before.state in UNPAID_STATES:
-        return f"money turned up after the till was told {before.state}"
+        return "the channel has not told the end for a long time" if retry.is_overdue(after) else ""
     if after.parked_fen != before.parked_fen:
         return "the channel confirms another amount than was asked"
+    if before.state in UNPAID_STATES:
+        return f"the order turned up {after.state} after the till was told {before.state}"
     if after.state is PaymentState.PARKED:
         return "the money cannot be given back by cancel or refund"
+    if before.is_open and after.state is PaymentState.REVERSING:
+        return "the payer paid after the deadline"
     return ""
 
 
 def hear_refund(payment: Payment, refund: Refund, answer: RefundAnswer, now_ms: int) -> RefundChange:
     """What the channel's answer makes of the refund. A word that its state cannot take changes nothing but alarms."""
-    event = _checked_refund(refund, answer)
+    # DONE with another amount is not believed: the refund stays open and is asked about again.
+    other_amount = answer.event is RefundEvent.DONE and answer.refunded_fen != refund.amount_fen
+    event = RefundEvent.PROCESSING if other_amount else answer.event
     try:
         state = next_refund_state(refund.state, event)
     except IllegalMove as contradiction:
@@ -188,26 +204,34 @@ def hear_refund(payment: Payment, refund: Refund, answer: RefundAnswer, now_ms: 
     after = changed(after, asked=0 if moved else refund.asked + 1, version=refund.version + 1)
     after = changed(after, due_at_ms=retry.refund_due_at(after, now_ms))
     if not moved or after.due_at_ms is not None:
-        return RefundChange(after, news=news)
-    return _refund_ended(payment, changed(after, ended_at_ms=now_ms), now_ms)
+        return RefundChange(after, news=news, alarm=_refund_alarm(after, other_amount=other_amount))
+    return _refund_ended(payment, refund.state, changed(after, ended_at_ms=now_ms), now_ms)
 
 
-def _checked_refund(refund: Refund, answer: RefundAnswer) -> RefundEvent:
-    """DONE with another amount is not believed: the refund stays open and is asked about again."""
-    if answer.event is RefundEvent.DONE and answer.refunded_fen != refund.amount_fen:
-        return RefundEvent.PROCESSING
-    return answer.event
+def _refund_alarm(refund: Refund, *, other_amount: bool) -> str:
+    if other_amount:
+        return "the channel says that another amount went back than was asked"
+    return "the channel has not told the end for a long time" if retry.is_refund_overdue(refund) else ""
 
 
-def _refund_ended(payment: Payment, refund: Refund, now_ms: int) -> RefundChange:
+def _refund_ended(payment: Payment, before: RefundState, refund: Refund, now_ms: int) -> RefundChange:
+    fen = refund.amount_fen
     if refund.state is RefundState.DONE:
-        refund = changed(refund, refunded_fen=refund.amount_fen)
-        return RefundChange(refund, (ledger.refund(payment, refund, now_ms),), refunded_fen=refund.amount_fen)
+        done = changed(refund, refunded_fen=fen)
+        # It had been given up, and its share of the payment with it: the share is taken again.
+        revived = before is RefundState.FAILED
+        return RefundChange(
+            done,
+            (ledger.refund(payment, done, now_ms),),
+            released_fen=-fen if revived else 0,
+            refunded_fen=fen,
+            alarm="a refund was done after the channel had refused it" if revived else "",
+        )
     if refund.state is RefundState.RETURNED_TO_CASH:
         return RefundChange(
             refund,
             (ledger.refund_to_cash(payment, refund, now_ms),),
-            returned_fen=refund.amount_fen,
+            returned_fen=fen,
             alarm="a refund came back to the merchant's cash account: pay the payer by hand",
         )
-    return RefundChange(refund, released_fen=refund.amount_fen)
+    return RefundChange(refund, released_fen=fen)

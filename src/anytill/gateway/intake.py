@@ -7,6 +7,8 @@ given that payment; a retry after a lost answer therefore never charges twice.
 
 from __future__ import annotations
 
+import hmac
+
 from anytill.core import retry
 from anytill.core.errors import (
     AmountNotAllowed,
@@ -72,10 +74,15 @@ class Intake:
             login=credential.login,
             notice_url=order.notice_url,
             details=order.details,
-            order_digest=order.digest(credential.dialect),
-            code_digest=fingerprint(merchant.merchant_id, code) if code else None,
+            order_digest=self._digest(credential, order),
+            code_digest=self._keyed(fingerprint(merchant.merchant_id, code)) if code else None,
             code_hint=mask_code(code) if code else "",
         )
+
+    async def taken_before(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment | None:
+        """The payment that this very order started before, if it did."""
+        earlier = await self._store.payment(merchant_id, PaymentRef(order_no=order.order_no))
+        return earlier if earlier and earlier.order_digest == self._digest(credential, order) else None
 
     async def place(self, payment: Payment) -> Payment | None:
         """Commit the intent. None when it is ours to carry out; the earlier payment when it is the same order."""
@@ -104,6 +111,13 @@ class Intake:
         if holder.state is not PaymentState.PAID or self._clock.now_ms() < held_until:
             raise PayCodeInUse
         await self._store.move_payment(holder, changed(holder, code_digest=None))
+
+    def _digest(self, credential: Credential, order: PayOrder) -> str:
+        return self._keyed(order.digest(credential.dialect))
+
+    def _keyed(self, digest: str) -> str:
+        """The digest as it may be stored. Codes are short: without a key, trying them all would find the code."""
+        return hmac.digest(self._parts.code_key, digest.encode(), "sha256").hex()
 
     def _check_address(self, url: str) -> None:
         try:

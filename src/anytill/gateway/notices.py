@@ -2,17 +2,9 @@
 
 At least once, never exactly once: a crash between sending and marking sends again, with the same business content.
 Each try is signed with the key in force at that moment and waits as long as the vendor's schedule says.
-
-A receiver that is slow or dead must not hold up the others. So sending is not waited for by whoever finds what is due:
-each try goes its own way, a receiver has a few tries under way at most, and while it has that many its further notices
-are left where they are.
 """
 
 from __future__ import annotations
-
-from collections import Counter
-from collections.abc import Awaitable, Collection
-from typing import Final
 
 from anytill.core.errors import UnknownCredential
 from anytill.core.lifecycle import PaymentState
@@ -24,10 +16,6 @@ from anytill.gateway.directory import Directory
 from anytill.gateway.parts import Parts
 from anytill.ports import NoticeForm, Unreachable
 
-#: Tries under way at most: to one receiver, and in all.
-PER_RECEIVER: Final = 8
-MOST: Final = 512
-
 
 class Notices:
     """Delivers notices that are due."""
@@ -35,42 +23,13 @@ class Notices:
     def __init__(self, parts: Parts, directory: Directory) -> None:
         self._parts = parts
         self._directory = directory
-        self._under_way: Counter[str] = Counter()
 
-    @property
-    def room(self) -> int:
-        """How many more tries may be begun."""
-        return MOST - self._under_way.total()
-
-    @property
-    def busy(self) -> Collection[str]:
-        """Receivers that have enough to do."""
-        return [receiver for receiver, tries in self._under_way.items() if tries >= PER_RECEIVER]
-
-    def begin(self, notice: Notice) -> Awaitable[None]:
-        """One try at a notice that was claimed, to be run by the caller; it counts from now on."""
-        if self._under_way[notice.receiver] >= PER_RECEIVER:
-            return self._put_back(notice)
-        self._under_way[notice.receiver] += 1
-        return self._attend(notice)
-
-    async def _put_back(self, notice: Notice) -> None:
+    async def put_back(self, notice: Notice) -> None:
         """Others of one claim were for the same receiver: this one waits without having been tried."""
         due_at_ms = self._parts.clock.now_ms() + SECOND
         await self._parts.store.move_notice(notice, changed(notice, due_at_ms=due_at_ms))
 
-    async def _attend(self, notice: Notice) -> None:
-        try:
-            await self._try(notice)
-        finally:
-            was_full = self._under_way[notice.receiver] >= PER_RECEIVER or not self.room
-            self._under_way[notice.receiver] -= 1
-            if not self._under_way[notice.receiver]:
-                del self._under_way[notice.receiver]
-            if was_full:
-                self._parts.wake()
-
-    async def _try(self, notice: Notice) -> None:
+    async def attend(self, notice: Notice) -> None:
         """Send it once, and commit what came of it."""
         form = self._parts.forms[notice.dialect]
         started_ms = self._parts.clock.now_ms()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,16 +10,11 @@ from anytill.core.errors import NotSupported
 from anytill.core.ids import IdMaker
 from anytill.core.merchant import Merchant
 from anytill.core.wallet import Wallet
-from anytill.ports import Chance, Channel, Clock, NoticeForm, Post, Store, Watch
+from anytill.ports import Chance, Channel, Clock, DueKind, NoticeForm, Post, Store, Watch
 
 
-def _nobody_waits() -> None:
+def _nobody_waits(_kind: DueKind) -> None:
     """No worker sleeps that would have to be woken."""
-
-
-async def _one_by_one(work: Sequence[Awaitable[None]]) -> None:
-    for item in work:
-        await item
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +30,11 @@ class Parts:
     post: Post
     start: Callable[[Coroutine[Any, Any, None]], None]  # runs it on its own; it is finished before the gateway closes
     forms: Mapping[str, NoticeForm] = field(default_factory=dict)  # by dialect
+    code_key: bytes = field(default=b"", repr=False)  # payers' codes are remembered only under it
     default_channel: str = ""
     most_at_channel: int = 1_000  # pay calls under way at most; more orders are refused before they are accepted
     loopback_notices: bool = False  # demo mode: notices may go to this machine
-    wake: Callable[[], None] = _nobody_waits  # something is due at once
-    side_by_side: Callable[[Sequence[Awaitable[None]]], Awaitable[None]] = _one_by_one
+    wake: Callable[[DueKind], None] = _nobody_waits  # something of this kind is due at once
 
     def new_id(self) -> str:
         """A number of ours."""

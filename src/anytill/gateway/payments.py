@@ -19,6 +19,7 @@ from anytill.core.errors import (
     NotCancellable,
     Overloaded,
     PaymentNotFound,
+    Refusal,
 )
 from anytill.core.lifecycle import UNPAID_STATES, PaymentEvent, PaymentState, RefundEvent, RefundState
 from anytill.core.merchant import Credential
@@ -30,7 +31,7 @@ from anytill.core.wallet import Wallet, wallet_of
 from anytill.gateway.directory import Directory
 from anytill.gateway.intake import Intake
 from anytill.gateway.parts import Parts
-from anytill.ports import Channel, FaceTicket, Payer
+from anytill.ports import Channel, DueKind, FaceTicket, Payer
 
 #: Every lost round means that somebody else's write won, so rounds end; this many mean a fault in the store.
 _ROUNDS = 50
@@ -49,10 +50,17 @@ class Payments:
 
     async def pay(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment:
         """Take a payment, or return the one that this very order started before."""
-        merchant = await self._directory.merchant(merchant_id)
-        payment = self._intake.new_payment(merchant, credential, order)
-        if self._at_channel >= self._parts.most_at_channel:
-            raise Overloaded
+        try:
+            merchant = await self._directory.merchant(merchant_id)
+            payment = self._intake.new_payment(merchant, credential, order)
+            if self._at_channel >= self._parts.most_at_channel:
+                raise Overloaded
+        except Refusal:
+            # Whatever changed since: an order that was taken before is answered, or a till would charge it again.
+            before = await self._intake.taken_before(merchant_id, credential, order)
+            if before is None:
+                raise
+            return await self._fresh(before)
         self._at_channel += 1
         try:
             before = await self._intake.place(payment)
@@ -113,7 +121,7 @@ class Payments:
         """
         for _ in range(_ROUNDS):
             change = hear(payment, answer, self._clock.now_ms())
-            if not change.news and (by_till or change.after.due_at_ms == payment.due_at_ms):
+            if not change.news and (by_till or payment.due_at_ms is None):
                 self._alarm(payment, change.alarm)
                 return payment
             notice = self._notice(change.after) if change.paid and change.after.notice_url else None
@@ -121,7 +129,7 @@ class Payments:
                 self._alarm(payment, change.alarm)
                 self._parts.watch.note(f"payment_{change.after.state.lower()}", payment_id=payment.payment_id)
                 if notice is not None:
-                    self._parts.wake()
+                    self._parts.wake(DueKind.NOTICE)
                 return change.after
             payment = await self._again(payment)
         raise RuntimeError(f"payment {payment.payment_id} keeps moving under our hands")
@@ -182,10 +190,13 @@ class Payments:
         try:
             answer = await channel.refund(payment, refund)
         except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
-            self._parts.watch.alarm("bug", where="refund_whole", payment_id=payment.payment_id, fault=repr(fault))
+            self._parts.watch.fault("refund_whole", fault, payment_id=payment.payment_id)
             return SILENCE
+        if answer.event is RefundEvent.DONE and answer.refunded_fen == refund.amount_fen:
+            return Answer(PaymentEvent.CANCELLED, by_refund=True)
         if answer.event is RefundEvent.DONE:
-            return Answer(PaymentEvent.CANCELLED)
+            self._alarm(payment, "the channel says that another amount went back than was asked")
+            return SILENCE
         if answer.event in (RefundEvent.REFUSED, RefundEvent.RETURNED):
             return Answer(PaymentEvent.REFUSED, reason=answer.reason)
         return SILENCE
@@ -195,7 +206,7 @@ class Payments:
         try:
             return await word
         except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
-            self._parts.watch.alarm("bug", where="channel", payment_id=payment.payment_id, fault=repr(fault))
+            self._parts.watch.fault("channel", fault, payment_id=payment.payment_id)
             return SILENCE
 
     def _channel(self, payment: Payment) -> Channel:

@@ -8,7 +8,7 @@ special happens: intents without a result are simply due.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 from anytill.core.notice import Notice
@@ -17,57 +17,80 @@ from anytill.gateway.notices import Notices
 from anytill.gateway.parts import Parts
 from anytill.gateway.payments import Payments
 from anytill.gateway.refunds import Refunds
+from anytill.gateway.under_way import UnderWay
 from anytill.ports import DueKind
 
-Row = TypeVar("Row", Payment, Refund)
+Row = TypeVar("Row", Payment, Refund, Notice)
 
 LEASE_MS: Final = 60_000
 _AT_ONCE: Final = 64
+#: Under way at most, in all and at one channel or receiver.
+_MOST: Final = 512
+PER_CHANNEL: Final = 128
+PER_RECEIVER: Final = 8
 
 
 class Recovery:
-    """Works off what is due; each kind apart, so that slow receivers of notices hold up no payment."""
+    """Works off what is due; each kind apart, and each piece of work in its own time."""
 
     def __init__(self, parts: Parts, payments: Payments, refunds: Refunds, notices: Notices) -> None:
         self._parts = parts
+        self._store = parts.store
         self._payments = payments
         self._refunds = refunds
         self._notices = notices
+        limits = {DueKind.PAYMENT: PER_CHANNEL, DueKind.REFUND: PER_CHANNEL, DueKind.NOTICE: PER_RECEIVER}
+        self._under_way = {kind: UnderWay(_MOST, most_at_one) for kind, most_at_one in limits.items()}
 
     async def payments(self) -> int | None:
-        """Attend to all payments that are due now; returns when the next one is due."""
-        return await self._work(DueKind.PAYMENT, self._parts.store.claim_payments, self._payments.attend)
+        """Begin what all payments need that are due now, as far as there is room; returns when the next one is due."""
+
+        def begin(payment: Payment, under_way: UnderWay) -> Awaitable[object]:
+            under_way.begin(payment.channel)
+            return self._payments.attend(payment)
+
+        return await self._work(DueKind.PAYMENT, self._store.claim_payments, begin, lambda payment: payment.channel)
 
     async def refunds(self) -> int | None:
-        """Attend to all refunds that are due now; returns when the next one is due."""
-        return await self._work(DueKind.REFUND, self._parts.store.claim_refunds, self._refunds.attend)
+        """Likewise for refunds."""
+
+        def begin(refund: Refund, under_way: UnderWay) -> Awaitable[object]:
+            under_way.begin(refund.channel)
+            return self._refunds.attend(refund)
+
+        return await self._work(DueKind.REFUND, self._store.claim_refunds, begin, lambda refund: refund.channel)
 
     async def notices(self) -> int | None:
-        """Begin to send all notices that are due now, as far as there is room; returns when the next one is due."""
-        store, notices = self._parts.store, self._notices
-        while room := min(notices.room, _AT_ONCE):
-            rows = await store.claim_notices(self._parts.clock.now_ms(), LEASE_MS, room, notices.busy)
-            for row in rows:
-                self._parts.start(self._guarded(notices.begin(row), row))
-            if len(rows) < room:
-                return await store.next_due_ms(DueKind.NOTICE, notices.busy)
-        return None
+        """Likewise for notices; of one claim, what is too much for a receiver is put back untried."""
+
+        def begin(notice: Notice, under_way: UnderWay) -> Awaitable[object]:
+            has_room = under_way.begin(notice.receiver)
+            return self._notices.attend(notice) if has_room else self._notices.put_back(notice)
+
+        return await self._work(DueKind.NOTICE, self._store.claim_notices, begin, lambda notice: notice.receiver)
 
     async def _work(
         self,
         kind: DueKind,
-        claim: Callable[[int, int, int], Awaitable[Sequence[Row]]],
-        attend: Callable[[Row], Awaitable[object]],
+        claim: Callable[[int, int, int, Collection[str]], Awaitable[Sequence[Row]]],
+        begin: Callable[[Row, UnderWay], Awaitable[object]],
+        place: Callable[[Row], str],
     ) -> int | None:
-        while True:
-            rows = await claim(self._parts.clock.now_ms(), LEASE_MS, _AT_ONCE)
-            await self._parts.side_by_side([self._guarded(attend(row), row) for row in rows])
-            if len(rows) < _AT_ONCE:
-                return await self._parts.store.next_due_ms(kind)
+        under_way = self._under_way[kind]
+        while room := min(under_way.room, _AT_ONCE):
+            rows = await claim(self._parts.clock.now_ms(), LEASE_MS, room, under_way.busy)
+            for row in rows:
+                self._parts.start(self._carried_out(kind, place(row), begin(row, under_way), row))
+            if len(rows) < room:
+                return await self._store.next_due_ms(kind, under_way.busy)
+        return None
 
-    async def _guarded(self, work: Awaitable[object], row: Payment | Refund | Notice) -> None:
+    async def _carried_out(self, kind: DueKind, place: str, work: Awaitable[object], row: Row) -> None:
         """One row's fault stays its own: it is due again when its lease is over."""
         try:
             await work
         except Exception as fault:  # noqa: BLE001 - whatever it is, the other rows must go on
-            self._parts.watch.alarm("bug", where=type(row).__name__, payment_id=row.payment_id, fault=repr(fault))
+            self._parts.watch.fault(f"due {kind}", fault, payment_id=row.payment_id)
+        finally:
+            if self._under_way[kind].end(place):
+                self._parts.wake(kind)

@@ -81,7 +81,7 @@ class Refunds:
             change = hear_refund(payment, refund, answer, self._clock.now_ms())
             if change.alarm:
                 self._parts.watch.alarm("refund", refund_id=refund.refund_id, what=change.alarm)
-            if not change.news and (by_till or change.after.due_at_ms == refund.due_at_ms):
+            if not change.news and (by_till or refund.due_at_ms is None):
                 return refund
             if await self._store.move_refund(refund, change):
                 self._parts.watch.note(f"refund_{change.after.state.lower()}", refund_id=refund.refund_id)
@@ -131,5 +131,5 @@ class Refunds:
         try:
             return await word
         except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
-            self._parts.watch.alarm("bug", where="channel", refund_id=refund.refund_id, fault=repr(fault))
+            self._parts.watch.fault("channel", fault, refund_id=refund.refund_id)
             return REFUND_SILENCE

@@ -32,9 +32,9 @@ async def open_store(url: str, *, vault: Vault, group_commit: bool = True, watch
     `postgresql://` address. Raises ValueError for any other, sqlite.InUse, schema.WrongSchema, ports.StoreUnavailable.
     """
     if url.startswith(_SQLITE):
-        return SqlStore(SqliteEngine(url.removeprefix(_SQLITE), group_commit=group_commit), vault)
+        return SqlStore(SqliteEngine(url.removeprefix(_SQLITE), group_commit=group_commit), vault, watch)
     if url.startswith(_POSTGRES):
-        return SqlStore(await PostgresEngine.open(url, group_commit=group_commit, watch=watch), vault)
+        return SqlStore(await PostgresEngine.open(url, group_commit=group_commit, watch=watch), vault, watch)
     raise ValueError("a store is sqlite:///path or postgresql://user@host/database")
 
 

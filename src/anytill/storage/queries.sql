@@ -10,7 +10,7 @@ refunded_fen, returned_fen, reversed_fen, parked_fen, code_digest, created_at_ms
 -- refund_columns --
 -- What makes a refund.
 merchant_id, refund_id, refund_no, payment_id, state, amount_fen, currency, refunded_fen, created_at_ms, due_at_ms,
-version, about
+version, about, channel
 
 -- notice_columns --
 -- What makes a notice.
@@ -123,16 +123,20 @@ SELECT {payment_columns} FROM payment WHERE merchant_id = :merchant_id AND code_
 SELECT {payment_columns} FROM payment WHERE state = 'PARKED' ORDER BY created_at_ms, payment_id LIMIT :most
 
 -- claim_payments.sqlite --
--- Takes payments that are due: one version up, and due again when the lease is over.
+-- Takes payments that are due: one version up, and due again when the lease is over. What is at a channel among `busy`,
+-- a JSON array, is left.
 UPDATE payment SET due_at_ms = :due_again_at_ms, version = version + 1
-WHERE rowid IN (SELECT rowid FROM payment WHERE due_at_ms <= :now_ms ORDER BY due_at_ms LIMIT :most)
+WHERE rowid IN (SELECT rowid FROM payment
+    WHERE due_at_ms <= :now_ms AND channel NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at_ms LIMIT :most)
 RETURNING {payment_columns}
 
 -- claim_payments.postgres --
 -- The same; rows that another claimer has in hand are passed over.
 WITH due AS MATERIALIZED (
     SELECT merchant_id AS due_merchant_id, payment_id AS due_payment_id
-    FROM payment WHERE due_at_ms <= :now_ms ORDER BY due_at_ms LIMIT :most FOR UPDATE SKIP LOCKED
+    FROM payment
+    WHERE due_at_ms <= :now_ms AND channel NOT IN (SELECT json_array_elements_text(CAST(:busy AS json)))
+    ORDER BY due_at_ms LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE payment SET due_at_ms = :due_again_at_ms, version = version + 1
 FROM due
@@ -143,10 +147,11 @@ RETURNING {payment_columns}
 -- add_refund --
 -- A new refund. Nothing happens if its number is taken.
 INSERT INTO refund
-    (merchant_id, refund_id, refund_no, payment_id, state, amount_fen, currency, created_at_ms, due_at_ms, about)
+    (merchant_id, refund_id, refund_no, payment_id, channel, state, amount_fen, currency, created_at_ms, due_at_ms,
+     about)
 VALUES
-    (:merchant_id, :refund_id, :refund_no, :payment_id, :state, :amount_fen, :currency, :created_at_ms, :due_at_ms,
-     :about)
+    (:merchant_id, :refund_id, :refund_no, :payment_id, :channel, :state, :amount_fen, :currency, :created_at_ms,
+     :due_at_ms, :about)
 ON CONFLICT DO NOTHING
 
 -- reserve --
@@ -162,11 +167,13 @@ UPDATE refund SET
 WHERE merchant_id = :merchant_id AND refund_id = :refund_id AND version = :version
 
 -- settle_reserved --
--- What the end of a refund means for its payment's sums.
+-- What the end of a refund means for its payment's sums; not, if a share that was let go is wanted back and is gone.
 UPDATE payment SET
     reserved_fen = reserved_fen - :released_fen, refunded_fen = refunded_fen + :refunded_fen,
     returned_fen = returned_fen + :returned_fen, version = version + 1
 WHERE merchant_id = :merchant_id AND payment_id = :payment_id
+    AND (CAST(:released_fen AS BIGINT) >= 0
+        OR (state = 'PAID' AND reserved_fen - CAST(:released_fen AS BIGINT) <= paid_fen))
 
 -- refund_by_no --
 -- One refund by the merchant's number.
@@ -184,14 +191,17 @@ ORDER BY created_at_ms, refund_id
 -- claim_refunds.sqlite --
 -- As claim_payments.
 UPDATE refund SET due_at_ms = :due_again_at_ms, version = version + 1
-WHERE rowid IN (SELECT rowid FROM refund WHERE due_at_ms <= :now_ms ORDER BY due_at_ms LIMIT :most)
+WHERE rowid IN (SELECT rowid FROM refund
+    WHERE due_at_ms <= :now_ms AND channel NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at_ms LIMIT :most)
 RETURNING {refund_columns}
 
 -- claim_refunds.postgres --
 -- As claim_payments.
 WITH due AS MATERIALIZED (
     SELECT merchant_id AS due_merchant_id, refund_id AS due_refund_id
-    FROM refund WHERE due_at_ms <= :now_ms ORDER BY due_at_ms LIMIT :most FOR UPDATE SKIP LOCKED
+    FROM refund
+    WHERE due_at_ms <= :now_ms AND channel NOT IN (SELECT json_array_elements_text(CAST(:busy AS json)))
+    ORDER BY due_at_ms LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE refund SET due_at_ms = :due_again_at_ms, version = version + 1
 FROM due
@@ -214,14 +224,14 @@ WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND notice_id = :n
 SELECT {notice_columns} FROM notice WHERE state = 'EXHAUSTED' ORDER BY created_at_ms, notice_id LIMIT :most
 
 -- claim_notices.sqlite --
--- As claim_payments, but for no receiver among `busy`, a JSON array.
+-- As claim_payments, but for no receiver among `busy`.
 UPDATE notice SET due_at_ms = :due_again_at_ms, version = version + 1
 WHERE rowid IN (SELECT rowid FROM notice
     WHERE due_at_ms <= :now_ms AND receiver NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at_ms LIMIT :most)
 RETURNING {notice_columns}
 
 -- claim_notices.postgres --
--- As claim_payments, but for no receiver among `busy`, a JSON array.
+-- As claim_payments, but for no receiver among `busy`.
 WITH due AS MATERIALIZED (
     SELECT merchant_id AS due_merchant_id, payment_id AS due_payment_id, notice_id AS due_notice_id
     FROM notice
@@ -234,13 +244,27 @@ WHERE merchant_id = due_merchant_id AND payment_id = due_payment_id AND notice_i
     AND due_at_ms <= :now_ms
 RETURNING {notice_columns}
 
--- next_payment_due --
--- When the earliest payment is due: the first entry of an index.
-SELECT due_at_ms FROM payment WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1
+-- next_payment_due.sqlite --
+-- When the earliest payment is due that is at no channel among `busy`, a JSON array.
+SELECT due_at_ms FROM payment
+WHERE due_at_ms IS NOT NULL AND channel NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at_ms LIMIT 1
 
--- next_refund_due --
--- When the earliest refund is due.
-SELECT due_at_ms FROM refund WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1
+-- next_payment_due.postgres --
+-- The same.
+SELECT due_at_ms FROM payment
+WHERE due_at_ms IS NOT NULL AND channel NOT IN (SELECT json_array_elements_text(CAST(:busy AS json)))
+ORDER BY due_at_ms LIMIT 1
+
+-- next_refund_due.sqlite --
+-- When the earliest refund is due that is at no channel among `busy`, a JSON array.
+SELECT due_at_ms FROM refund
+WHERE due_at_ms IS NOT NULL AND channel NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at_ms LIMIT 1
+
+-- next_refund_due.postgres --
+-- The same.
+SELECT due_at_ms FROM refund
+WHERE due_at_ms IS NOT NULL AND channel NOT IN (SELECT json_array_elements_text(CAST(:busy AS json)))
+ORDER BY due_at_ms LIMIT 1
 
 -- next_notice_due.sqlite --
 -- When the earliest notice is due that is for no receiver among `busy`, a JSON array.
@@ -252,6 +276,24 @@ WHERE due_at_ms IS NOT NULL AND receiver NOT IN (SELECT value FROM json_each(:bu
 SELECT due_at_ms FROM notice
 WHERE due_at_ms IS NOT NULL AND receiver NOT IN (SELECT json_array_elements_text(CAST(:busy AS json)))
 ORDER BY due_at_ms LIMIT 1
+
+
+-- take_free_node --
+-- A node number that nobody holds any more, for as long as `until_ms` says. Tells which.
+UPDATE node SET until_ms = :until_ms
+WHERE node = (SELECT node FROM node WHERE until_ms < :now_ms ORDER BY node LIMIT 1) AND until_ms < :now_ms
+RETURNING node
+
+-- add_node --
+-- The next node number that was never held. Nothing happens if another process takes it at the same moment.
+INSERT INTO node (node, until_ms)
+SELECT COALESCE(MAX(node) + 1, 0), CAST(:until_ms AS BIGINT) FROM node WHERE 1 = 1
+ON CONFLICT DO NOTHING
+RETURNING node
+
+-- keep_node --
+-- Holds a node number for longer, if it is still held until just then.
+UPDATE node SET until_ms = :until_ms WHERE node = :node AND until_ms = :held_until_ms
 
 
 -- put_merchant --

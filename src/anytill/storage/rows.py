@@ -36,6 +36,11 @@ def json_text(value: object) -> str:
         raise Rejected(f"cannot be stored: {unfit}") from None
 
 
+def _known(record: type[Payment | Refund | Notice], about: str) -> dict[str, Any]:
+    """What stands in `about`, less what this version does not know: a newer one may have written the row."""
+    return {name: value for name, value in orjson.loads(about).items() if name in record.__dataclass_fields__}
+
+
 def _about_payment(payment: Payment) -> str:
     return json_text(
         {
@@ -102,7 +107,7 @@ def moved_payment(before: Payment, after: Payment) -> Values:
 
 def payment_of(row: Row) -> Payment:
     """A payment from {payment_columns}."""
-    about: dict[str, Any] = orjson.loads(row[18])
+    about = _known(Payment, row[18])
     return Payment(
         merchant_id=row[0],
         payment_id=row[1],
@@ -132,7 +137,6 @@ def _about_refund(refund: Refund) -> str:
     return json_text(
         {
             "order_no": refund.order_no,
-            "channel": refund.channel,
             "channel_refund_no": refund.channel_refund_no,
             "reason": refund.reason,
             "details": dict(refund.details),
@@ -152,6 +156,7 @@ def new_refund(refund: Refund) -> Values:
         "refund_id": refund.refund_id,
         "refund_no": refund.refund_no,
         "payment_id": refund.payment_id,
+        "channel": refund.channel,
         "state": refund.state.value,
         "amount_fen": refund.amount_fen,
         "currency": refund.currency,
@@ -163,7 +168,16 @@ def new_refund(refund: Refund) -> Values:
 
 def moved_refund(before: Refund, after: Refund) -> Values:
     """The values of move_refund. Raises ValueError if `after` is another refund or of another amount."""
-    for name in ("merchant_id", "refund_id", "refund_no", "payment_id", "amount_fen", "currency", "created_at_ms"):
+    for name in (
+        "merchant_id",
+        "refund_id",
+        "refund_no",
+        "payment_id",
+        "channel",
+        "amount_fen",
+        "currency",
+        "created_at_ms",
+    ):
         if getattr(before, name) != getattr(after, name):
             raise ValueError(f"a move of refund {before.refund_id} cannot change {name}")
     return {
@@ -191,7 +205,8 @@ def refund_of(row: Row) -> Refund:
         created_at_ms=row[8],
         due_at_ms=row[9],
         version=row[10],
-        **orjson.loads(row[11]),
+        channel=row[12],
+        **_known(Refund, row[11]),
     )
 
 
@@ -249,7 +264,7 @@ def notice_of(row: Row) -> Notice:
         due_at_ms=row[5],
         version=row[6],
         receiver=row[8],
-        **orjson.loads(row[7]),
+        **_known(Notice, row[7]),
     )
 
 

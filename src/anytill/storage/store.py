@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import TypeVar
 
 from anytill.core.ledger import Posting
@@ -18,12 +17,14 @@ from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, Refund, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.settle import RefundChange
-from anytill.ports import DueKind, RefundPlaced
+from anytill.ports import DueKind, RefundPlaced, StoreUnavailable, Watch
 from anytill.storage import rows
 from anytill.storage.vault import Vault
 from anytill.storage.writes import Engine, Lane, Row, Step, Write
 
 T = TypeVar("T")
+#: Processes that start at one moment may take a number from under each other, once each.
+_MOST_ROUNDS = 1_000
 
 _AUDITS = (
     "audit_postings",
@@ -41,9 +42,10 @@ class SqlStore:
     Every write may raise StoreUnavailable, and Rejected (a ValueError) when the database's rules forbid it.
     """
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
+    def __init__(self, engine: Engine, vault: Vault, watch: Watch | None = None) -> None:
         self._engine = engine
         self._vault = vault
+        self._watch = watch
 
     # Payments
 
@@ -79,8 +81,10 @@ class SqlStore:
     async def parked_payments(self, limit: int) -> Sequence[Payment]:
         return [rows.payment_of(row) for row in await self._engine.read("parked_payments", {"most": limit})]
 
-    async def claim_payments(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Payment]:
-        return await self._claim("claim_payments", now_ms, lease_ms, limit, rows.payment_of)
+    async def claim_payments(
+        self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()
+    ) -> Sequence[Payment]:
+        return await self._claim("claim_payments", now_ms, lease_ms, limit, busy, rows.payment_of)
 
     # Refunds
 
@@ -110,7 +114,8 @@ class SqlStore:
             if (posting.merchant_id, posting.payment_id) != (before.merchant_id, before.payment_id):
                 raise ValueError(f"refund {before.refund_id} cannot be moved with what belongs to another")
             steps.append(Step("post", rows.posting_values(posting)))
-        return await self._done(Write(Lane.OTHER, (before.merchant_id, before.payment_id), tuple(steps)))
+        write = Write(Lane.OTHER, (before.merchant_id, before.payment_id), tuple(steps))
+        return (await self._engine.write(write)).missed is None
 
     async def refund(self, merchant_id: str, ref: RefundRef) -> Refund | None:
         if ref.refund_no:
@@ -123,8 +128,10 @@ class SqlStore:
         found = await self._engine.read("refunds_of", {"merchant_id": merchant_id, "payment_id": payment_id})
         return [rows.refund_of(row) for row in found]
 
-    async def claim_refunds(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[Refund]:
-        return await self._claim("claim_refunds", now_ms, lease_ms, limit, rows.refund_of)
+    async def claim_refunds(
+        self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()
+    ) -> Sequence[Refund]:
+        return await self._claim("claim_refunds", now_ms, lease_ms, limit, busy, rows.refund_of)
 
     # Notices
 
@@ -142,11 +149,28 @@ class SqlStore:
     async def claim_notices(
         self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()
     ) -> Sequence[Notice]:
-        return await self._claim("claim_notices", now_ms, lease_ms, limit, rows.notice_of, _busy(busy))
+        return await self._claim("claim_notices", now_ms, lease_ms, limit, busy, rows.notice_of)
 
     async def next_due_ms(self, kind: DueKind, busy: Collection[str] = ()) -> int | None:
-        found = await self._engine.read(f"next_{kind}_due", _busy(busy) if kind is DueKind.NOTICE else {})
+        found = await self._engine.read(f"next_{kind}_due", _busy(busy))
         return int(found[0][0]) if found else None
+
+    # Nodes
+
+    async def take_node(self, now_ms: int, until_ms: int) -> int:
+        for _ in range(_MOST_ROUNDS):
+            for step in (
+                Step("take_free_node", {"now_ms": now_ms, "until_ms": until_ms}),
+                Step("add_node", {"until_ms": until_ms}),
+            ):
+                outcome = await self._engine.write(Write(Lane.OTHER, (), (step,)))
+                if outcome.rows:
+                    return int(outcome.rows[0][0])
+        raise StoreUnavailable("no node number can be had")
+
+    async def keep_node(self, node: int, held_until_ms: int, until_ms: int) -> bool:
+        values = {"node": node, "held_until_ms": held_until_ms, "until_ms": until_ms}
+        return await self._done(Write(Lane.OTHER, (), (Step("keep_node", values, must_touch=1),)))
 
     # Merchants and credentials
 
@@ -215,14 +239,23 @@ class SqlStore:
         now_ms: int,
         lease_ms: int,
         most: int,
+        busy: Collection[str],
         decode: Callable[[Row], T],
-        more: Mapping[str, object] = MappingProxyType({}),
     ) -> list[T]:
         if lease_ms <= 0:
             raise ValueError("a lease must last")
-        values = {"now_ms": now_ms, "due_again_at_ms": now_ms + lease_ms, "most": most, **more}
+        values = {"now_ms": now_ms, "due_again_at_ms": now_ms + lease_ms, "most": most, **_busy(busy)}
         outcome = await self._engine.write(Write(Lane.OTHER, (), (Step(name, values),)))
-        return [decode(row) for row in outcome.rows]
+        return [record for row in outcome.rows if (record := self._readable(name, row, decode)) is not None]
+
+    def _readable(self, name: str, row: Row, decode: Callable[[Row], T]) -> T | None:
+        """The record of a claimed row. One that cannot be read must not keep the others from being worked at."""
+        try:
+            return decode(row)
+        except Exception as fault:  # noqa: BLE001 - whatever stands in it
+            if self._watch is not None:
+                self._watch.fault(name, fault, merchant_id=str(row[0]), row_id=str(row[1]))
+            return None
 
     def _sealed(self, secret: Secret, dialect: str, login: str) -> str:
         return base64.b64encode(self._vault.seal(secret, dialect, login)).decode()

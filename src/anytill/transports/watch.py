@@ -18,6 +18,7 @@ import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from anytill.transports.faults import fault_fields
 from anytill.wire.redact import mask_code, mask_secret
 
 # Numbers of ours and of the merchant's that have as many digits as a payer's code, and must stay readable.
@@ -84,6 +85,10 @@ class JsonWatch:
         """Count it and write it down."""
         self._alarms.labels(event).inc()
         self._write("error", event, fields)
+
+    def fault(self, where: str, fault: Exception, **fields: str | int) -> None:
+        """Count it and write down its class and frames, without a word of what it says."""
+        self.alarm("bug", where=where, **fault_fields(fault), **fields)
 
     def observe_request(self, dialect: str, status: int, duration_s: float) -> None:
         """An answer was given. `dialect` must come from a short list, not from the request."""

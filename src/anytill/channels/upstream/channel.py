@@ -25,7 +25,7 @@ from anytill.core.errors import (
     Refusal,
 )
 from anytill.core.lifecycle import PaymentEvent, PaymentState, RefundEvent, RefundState
-from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
+from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef, fingerprint
 from anytill.core.secret import Secret
 from anytill.ports import FaceTicket, Payer, Till, Unreachable
 from anytill.wire.errors import WireError
@@ -73,17 +73,18 @@ class UpstreamChannel:
             pay_code=pay_code,
             wallet=payment.wallet,
             payer_id=payment.payer_id,
+            attach=_mark(payment),
             notice_url=self._notice_url,
         )
-        return await self._word(self._till.pay(order), Answer(PaymentEvent.REFUSED))
+        return await self._word(payment, self._till.pay(order), Answer(PaymentEvent.REFUSED))
 
     async def query(self, payment: Payment) -> Answer:
         """See `ports.Channel`."""
-        return await self._word(self._till.query(_ref(payment)), SILENCE)
+        return await self._word(payment, self._till.query(_ref(payment)), SILENCE)
 
     async def cancel(self, payment: Payment) -> Answer:
         """See `ports.Channel`. An order the other side never had is as good as cancelled."""
-        answer = await self._word(self._till.cancel(_ref(payment)), SILENCE)
+        answer = await self._word(payment, self._till.cancel(_ref(payment)), SILENCE)
         return Answer(PaymentEvent.CANCELLED) if answer.event is PaymentEvent.NOT_FOUND else answer
 
     async def refund(self, payment: Payment, refund: Refund) -> RefundAnswer:
@@ -104,9 +105,11 @@ class UpstreamChannel:
         """A till has no face device."""
         raise NotSupported
 
-    async def _word(self, told: Awaitable[Payment], refused: Answer) -> Answer:
+    async def _word(self, payment: Payment, asked: Awaitable[Payment], refused: Answer) -> Answer:
         try:
-            return _answer(await told)
+            told = await asked
+            # An order of our number that bears another's mark is another's: nothing is known of ours.
+            return SILENCE if told.attach and told.attach != _mark(payment) else _answer(told)
         except (Unreachable, WireError):
             return SILENCE
         except PaymentNotFound:
@@ -129,6 +132,11 @@ class UpstreamChannel:
             if type(refusal) is Refusal or isinstance(refusal, _SAY_NOTHING):
                 return REFUND_SILENCE
             return RefundAnswer(refused.event, reason=str(refusal))
+
+
+def _mark(payment: Payment) -> str:
+    """What ties an order over there to this payment, where the other side echoes it."""
+    return fingerprint("anytill", payment.merchant_id, payment.payment_id, payment.order_digest)[:32]
 
 
 def _ref(payment: Payment) -> PaymentRef:

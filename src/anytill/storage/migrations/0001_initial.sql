@@ -90,6 +90,7 @@ CREATE TABLE refund (
     refund_id TEXT NOT NULL,
     refund_no TEXT NOT NULL,
     payment_id TEXT NOT NULL,
+    channel TEXT NOT NULL,
     state TEXT NOT NULL,
     amount_fen BIGINT NOT NULL,
     currency TEXT NOT NULL,
@@ -146,4 +147,11 @@ CREATE TABLE ledger (
     PRIMARY KEY (merchant_id, payment_id, subject_id, kind, account),
     CONSTRAINT ledger_kind CHECK (kind IN ('SALE', 'REVERSAL', 'REFUND', 'REFUND_TO_CASH', 'PARK', 'UNPARK')),
     CONSTRAINT ledger_amount CHECK (amount_fen <> 0)
+);
+
+-- Which process makes numbers under which node, and until when: two processes never share one.
+CREATE TABLE node (
+    node INTEGER NOT NULL PRIMARY KEY,
+    until_ms BIGINT NOT NULL,
+    CONSTRAINT node_three_digits CHECK (node BETWEEN 0 AND 999)
 );
