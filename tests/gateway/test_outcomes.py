@@ -382,3 +382,17 @@ async def test_a_waiting_order_expires_when_the_till_said(world: World) -> None:
     await world.pass_s(2)
     assert (await till.query(PaymentRef(order.order_no))).verdict is Verdict.NOT_PAID
     await world.check_books(order.order_no)
+
+
+async def test_a_silence_that_comes_late_says_nothing_against_what_was_heard_meanwhile(world: World) -> None:
+    channel = await meddled(world)
+
+    async def slow(real: Awaitable[Answer]) -> Answer:
+        await real
+        await world.pass_s(7)  # the worker has asked, and knows that it is paid
+        return SILENCE
+
+    channel.pay_says = slow
+    payment = await (await world.till()).pay(world.order())
+    assert payment.state is S.PAID
+    assert world.watch.alarms == []

@@ -133,6 +133,8 @@ PAYMENT_MOVES: Mapping[PaymentState, Mapping[PaymentEvent, PaymentState]] = Mapp
         },
         _S.REVERSING: {
             _E.CANCELLED: _S.CANCELLED,
+            # Some channels say so of an order whose money is all back.
+            _E.CLOSED: _S.CANCELLED,
             # Cancel too late at the channel: the whole amount is refunded instead, so the state stays.
             _E.CANCEL_REFUSED: _S.REVERSING,
             _E.PAID: _S.REVERSING,
@@ -172,6 +174,10 @@ REFUND_MOVES: Mapping[RefundState, Mapping[RefundEvent, RefundState]] = MappingP
         _R.RETURNED_TO_CASH: {_F.RETURNED: _R.RETURNED_TO_CASH},
     }
 )
+
+#: Words that say what was not heard or not seen: to a record that others have moved since they are no news.
+FAINT_WORDS = frozenset({_E.SILENT, _E.WAITING, _E.NOT_FOUND})
+FAINT_REFUND_WORDS = frozenset({_F.SILENT, _F.PROCESSING, _F.NOT_FOUND})
 
 #: The payer may still pay, or may have paid: the till must not be told an end.
 OPEN_STATES = frozenset({_S.SUBMITTED, _S.WAITING, _S.UNKNOWN})

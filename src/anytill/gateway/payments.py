@@ -21,7 +21,7 @@ from anytill.core.errors import (
     PaymentNotFound,
     Refusal,
 )
-from anytill.core.lifecycle import UNPAID_STATES, PaymentEvent, PaymentState, RefundEvent, RefundState
+from anytill.core.lifecycle import FAINT_WORDS, UNPAID_STATES, PaymentEvent, PaymentState, RefundEvent, RefundState
 from anytill.core.merchant import Credential
 from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund
@@ -118,6 +118,7 @@ class Payments:
         """Commit what the channel's word makes of the payment; returns the record as it then stands.
 
         A till that asks `by_till` and hears nothing new leaves no trace: when the gateway asks next is not its affair.
+        A silence that comes after somebody else heard more is forgotten.
         """
         for _ in range(_ROUNDS):
             change = hear(payment, answer, self._clock.now_ms())
@@ -126,12 +127,14 @@ class Payments:
                 return payment
             notice = self._notice(change.after) if change.paid and change.after.notice_url else None
             if await self._store.move_payment(payment, change.after, change.postings, notice):
-                self._alarm(payment, change.alarm)
+                self._alarm(change.after, change.alarm)
                 self._parts.watch.note(f"payment_{change.after.state.lower()}", payment_id=payment.payment_id)
                 if notice is not None:
                     self._parts.wake(DueKind.NOTICE)
                 return change.after
             payment = await self._again(payment)
+            if answer.event in FAINT_WORDS:
+                return payment
         raise RuntimeError(f"payment {payment.payment_id} keeps moving under our hands")
 
     async def _fresh(self, payment: Payment) -> Payment:

@@ -18,7 +18,7 @@ from anytill.core.errors import (
     RefundExceedsPaid,
     RefundNotFound,
 )
-from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundEvent, RefundState
+from anytill.core.lifecycle import FAINT_REFUND_WORDS, OPEN_REFUND_STATES, PaymentState, RefundEvent, RefundState
 from anytill.core.money import is_amount
 from anytill.core.payment import Payment, PaymentRef, Refund, RefundOrder, RefundRef, fingerprint
 from anytill.core.settle import hear_refund
@@ -90,6 +90,8 @@ class Refunds:
             if again is None:
                 raise RuntimeError(f"refund {refund.refund_id} is gone")
             refund = again
+            if answer.event in FAINT_REFUND_WORDS:
+                return refund
         raise RuntimeError(f"refund {refund.refund_id} keeps moving under our hands")
 
     def _new(self, payment: Payment, order: RefundOrder) -> Refund:
