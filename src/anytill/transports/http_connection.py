@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: uvicorn's, with the limits that it lacks.
+"""One HTTP/1.1 connection: uvicorn's, with the limits that it lacks, and answers that leave in one piece.
 
 A request whose head is still being sent is nobody's yet: no handler, no task, nothing but a connection held open. So
 whoever sends a head slowly, sends one without end or opens connections without end is cut off without an answer. A
@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_GO_ON: Final = b"HTTP/1.1 100 "
 _BODY_TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -100,6 +102,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_open = True
         self._disarm()
         super().on_headers_complete()
+        cycle = self.cycle
+        answer = _OneWrite(cycle.transport, cycle.on_response)
+        cycle.transport, cycle.on_response = cast("asyncio.Transport", answer), answer.complete
 
     def on_message_complete(self) -> None:
         self._body_open = False
@@ -131,6 +136,44 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.transport.abort()
+
+
+class _OneWrite:
+    """What uvicorn takes for the transport while it answers a request. It writes head and body apart, which would be
+    two system calls, and two packets for the client to read; here the answer is held until it is complete."""
+
+    __slots__ = ("_held", "_then", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, then: Callable[[], None]) -> None:
+        self._transport = transport
+        self._then = then
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep a part of the answer; a "go on" to a client that waits with its body is none."""
+        if data.startswith(_GO_ON):
+            self._transport.write(data)
+        else:
+            self._held.append(data)
+
+    def complete(self) -> None:
+        """The answer is whole."""
+        self._let_go()
+        self._then()
+
+    def close(self) -> None:
+        """Close when everything is sent."""
+        self._let_go()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """As the transport."""
+        return self._transport.is_closing()
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._transport.write(b"".join(self._held))
+            self._held.clear()
 
 
 def _is_this_machine(address: str) -> bool:
