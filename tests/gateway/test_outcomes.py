@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
-from anytill.channels.sandbox import SandboxChannel
 from anytill.core.answer import SILENCE, Answer, RefundAnswer
 from anytill.core.errors import NotCancellable, NotRefundable, OrderConflict, PayCodeInUse
 from anytill.core.lifecycle import PaymentEvent, PaymentState, RefundEvent, RefundState
-from anytill.core.payment import Method, Payment, PaymentRef, Refund, RefundOrder, RefundRef, Verdict
-from anytill.core.secret import Secret
+from anytill.core.payment import Method, PaymentRef, RefundOrder, RefundRef, Verdict
 from anytill.core.wallet import Wallet
-from anytill.ports import Channel
+from tests.gateway.meddler import meddled
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -189,54 +187,6 @@ async def test_the_same_number_with_other_contents_is_refused_in_every_dialect(w
     await (await world.till("teegon")).pay(order)
     with pytest.raises(OrderConflict):
         await (await world.till("chaoying")).pay(order)
-
-
-class Meddler:
-    """A channel that lies or stumbles in one call and is the sandbox in all others."""
-
-    def __init__(self, sandbox: SandboxChannel) -> None:
-        self._sandbox = sandbox
-        self.pay_says: Callable[[Awaitable[Answer]], Awaitable[Answer]] | None = None
-        self.query_says: list[Answer] = []
-        self.cancel_says: list[Answer] = []
-        self.refund_says: list[RefundAnswer] = []
-        self.calls: list[str] = []
-        self.name = sandbox.name
-
-    async def pay(self, payment: Payment, pay_code: Secret | None) -> Answer:
-        self.calls.append("pay")
-        real = self._sandbox.pay(payment, pay_code)
-        return await (self.pay_says(real) if self.pay_says else real)
-
-    async def query(self, payment: Payment) -> Answer:
-        self.calls.append("query")
-        return self.query_says.pop(0) if self.query_says else await self._sandbox.query(payment)
-
-    async def cancel(self, payment: Payment) -> Answer:
-        self.calls.append("cancel")
-        return self.cancel_says.pop(0) if self.cancel_says else await self._sandbox.cancel(payment)
-
-    async def refund(self, payment: Payment, refund: Refund) -> RefundAnswer:
-        self.calls.append("refund")
-        return self.refund_says.pop(0) if self.refund_says else await self._sandbox.refund(payment, refund)
-
-    async def query_refund(self, payment: Payment, refund: Refund) -> RefundAnswer:
-        return await self._sandbox.query_refund(payment, refund)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._sandbox, name)
-
-
-async def meddled(world: World) -> Meddler:
-    made: list[Meddler] = []
-
-    def put_before(sandbox: SandboxChannel) -> Channel:
-        made.append(Meddler(sandbox))
-        return made[0]  # type: ignore[return-value]
-
-    await world.stop()
-    await world.start(put_before)
-    return made[0]
 
 
 async def lies_no(real: Awaitable[Answer]) -> Answer:

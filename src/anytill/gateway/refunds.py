@@ -79,20 +79,28 @@ class Refunds:
         Payments.settle."""
         for _ in range(_ROUNDS):
             change = hear_refund(payment, refund, answer, self._clock.now_ms())
-            if change.alarm:
-                self._parts.watch.alarm("refund", refund_id=refund.refund_id, what=change.alarm)
             if not change.news and (by_till or refund.due_at_ms is None):
+                self._alarm(refund, change.alarm)
                 return refund
             if await self._store.move_refund(refund, change):
+                self._alarm(refund, change.alarm)
                 self._parts.watch.note(f"refund_{change.after.state.lower()}", refund_id=refund.refund_id)
                 return change.after
             again = await self._store.refund(refund.merchant_id, RefundRef(refund_id=refund.refund_id))
             if again is None:
                 raise RuntimeError(f"refund {refund.refund_id} is gone")
+            if again.version == refund.version:
+                # Nobody moved it: the payment has no room for it. Only a person can say whose loss this is.
+                self._alarm(refund, "a refund was done after the channel had refused it, and its share was given since")
+                return again
             refund = again
             if answer.event in FAINT_REFUND_WORDS:
                 return refund
         raise RuntimeError(f"refund {refund.refund_id} keeps moving under our hands")
+
+    def _alarm(self, refund: Refund, text: str) -> None:
+        if text:
+            self._parts.watch.alarm("refund", refund_id=refund.refund_id, what=text)
 
     def _new(self, payment: Payment, order: RefundOrder) -> Refund:
         now = self._clock.now_ms()
