@@ -1,9 +1,10 @@
 """The few interfaces between what we do (gateway), whom we ask (channels), where it is kept (storage) and how it
-travels (transports). Each is owned by its user; who implements it is known to `bootstrap` alone.
+travels (transports). Each is owned by its user: `Store` says what the gateway needs of a database, not what SQLite can
+do. Who implements it is known to `bootstrap` alone.
 
 `Till` is the shape of both ends: the gateway hands one to each authenticated terminal, and every dialect's client is
 one. So the law of a dialect is tested without knowing its format: a client wired to its own server behaves as the
-gateway's own till.
+gateway's own till. Whoever pays the same order twice, for instance, gets one payment, in process or over any wire.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ class Refusal(Exception):
     """The gateway refuses."""
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or (type(self).__doc__ or "").strip())
+        super().__init__(detail or " ".join((type(self).__doc__ or "").split()))
 
 
 class UnknownCredential(Refusal):
@@ -44,7 +44,8 @@ class AmountNotAllowed(Refusal):
 
 
 class OrderConflict(Refusal):
-    """The order number was used with other contents: take a new number."""
+    """This order number already has a sale with other contents: ask for its result first; do not charge again before
+    it is known."""
 
 
 class PaymentNotFound(Refusal):

@@ -1,21 +1,23 @@
-"""The life of a payment and of a refund, each in one table. Nothing else in anytill moves a state.
+"""The life of a payment and of a refund, each in one table. Nothing else in anytill moves the state of either; a
+notice has a life of its own, in `gateway/notices.py`.
 
 How to read it: `PAYMENT_MOVES[state][event]` is the next state. An event that is missing for a state may not happen
-there, and asking for it raises `IllegalMove`; a repeat that changes nothing is written out as a move to itself, so
-that every silence in the table is deliberate.
+there, and asking for it raises `IllegalMove`: then a person is alarmed and the record stays as it is. A repeat that
+changes nothing is written out as a move to itself, so that every silence in the table is deliberate.
 
 An event is something somebody said: mostly the channel's word (asked by pay, query or cancel), sometimes our own
 decision (`CANCEL_ASKED`). Three rules shaped the table:
 
 * Silence is not a no. A channel that does not answer leads to UNKNOWN, which is asked about again; only an explicit
   REFUSED or CLOSED ends a payment unpaid. NOT_FOUND is no ending either: the pay call may still be on its way.
-* An ended payment stays ended, unless money turns up. A channel that says PAID after we told the till otherwise, or
-  that let the payer pay after the till's deadline, moves the payment to REVERSING: the money goes back, and the till
-  was not lied to.
+* An ended payment stays ended, unless the order turns up again. Money that comes after we told the till otherwise, or
+  after the till's deadline (PAID_LATE), moves the payment to REVERSING: it goes back, and the till was not lied to. An
+  order that turns out to be waiting for its payer moves to CANCELLING, so that nobody pays it.
 * Contradictions are for people. A channel that confirms another amount than was asked parks the payment (PARKED):
   it is neither success nor failure until someone, or the order's deadline, takes the money back.
 
-The diagram in docs/lifecycle is drawn from these tables, and a test walks every pair.
+The drawings in docs/en/lifecycle.md and docs/zh/lifecycle.md are made from these tables, and
+tests/core/test_lifecycle.py walks every pair.
 """
 
 from __future__ import annotations

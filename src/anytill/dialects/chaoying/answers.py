@@ -63,7 +63,7 @@ def query(payment: Payment, mch_id: str, options: Mapping[str, str], nonce: str)
             word = words.NOT_PAID_WORD
         return told(word, payment.reason, rows.UNPAID_ANSWER, _unpaid(payment, mch_id, nonce))
     given_back = payment.refunded_fen + payment.returned_fen > 0
-    word = words.REFUNDED_WORD if given_back else words.PAID_WORD
+    word = words.REFUNDED_WORD if given_back else words.SUCCESS_WORD
     return told(word, "", rows.ORDERQUERY_ANSWER, _paid(payment, mch_id, options, nonce))
 
 
@@ -139,7 +139,7 @@ def refund_query(
         "nonce_str": nonce,
         **wx_ids(payment.wallet, options),
     }
-    return told(words.PAID_WORD, "", rows.REFUNDQUERY_ANSWER, values)
+    return told(words.SUCCESS_WORD, "", rows.REFUNDQUERY_ANSWER, values)
 
 
 def promotion_detail(payment: Payment) -> str:

@@ -128,7 +128,7 @@ async def _authcodetoopenid(caller: Caller, fields: Fields) -> dict[str, str]:
         "nonce_str": caller.nonce(),
         **answers.wx_ids(payer.wallet, caller.options),
     }
-    return answers.told(words.PAID_WORD, "", rows.AUTHCODETOOPENID_ANSWER, values)
+    return answers.told(words.SUCCESS_WORD, "", rows.AUTHCODETOOPENID_ANSWER, values)
 
 
 async def _getfaceauth(caller: Caller, fields: Fields) -> dict[str, str]:
@@ -145,7 +145,7 @@ async def _getfaceauth(caller: Caller, fields: Fields) -> dict[str, str]:
         "nonce_str": caller.nonce(),
         **answers.wx_ids(wallet, caller.options),
     }
-    return answers.told(words.PAID_WORD, "", rows.GETFACEAUTH_ANSWER, values)
+    return answers.told(words.SUCCESS_WORD, "", rows.GETFACEAUTH_ANSWER, values)
 
 
 async def _wechat_preorder(caller: Caller, fields: Fields) -> dict[str, str]:

@@ -71,7 +71,7 @@ class Word:
 
 
 _PS, _RS, _T = PaymentState, RefundState, TradeState
-PAID_WORD: Final = Word(Code.OK, _T.SUCCESS, "SUCCESS")
+SUCCESS_WORD: Final = Word(Code.OK, _T.SUCCESS, "SUCCESS")
 REFUNDED_WORD: Final = Word(Code.REFUNDED, _T.REFUND, "转入退款")
 #: A pre-order that nobody has paid yet, when it is asked about.
 NOT_PAID_WORD: Final = Word(Code.NOT_PAID, _T.PROCESSING, "未支付")
@@ -81,7 +81,7 @@ PAYMENT_WORDS: Final[Mapping[PaymentState, Word]] = {
     _PS.SUBMITTED: Word(Code.PAYING, _T.NEED_QUERY, f"支付中，{_ASK}"),
     _PS.WAITING: Word(Code.PAYING, _T.PROCESSING, "支付中，等待顾客确认"),
     _PS.UNKNOWN: Word(Code.NETWORK, _T.NEED_QUERY, f"网络异常，支付结果未知，{_ASK}"),
-    _PS.PAID: PAID_WORD,
+    _PS.PAID: SUCCESS_WORD,
     _PS.FAILED: Word(Code.PAY_ERROR, _T.FAIL, "支付失败，可更换商户单号重新收款"),
     _PS.CLOSED: Word(Code.CLOSED, _T.FAIL, "订单已关闭，顾客未付款"),
     _PS.CANCELLING: Word(Code.PAYING, _T.PROCESSING, "撤销处理中，请稍后查询订单"),
@@ -93,22 +93,22 @@ PAYMENT_WORDS: Final[Mapping[PaymentState, Word]] = {
 #: that was paid meanwhile must not be offered again, but has not failed either.
 PREORDER_WORDS: Final[Mapping[PaymentState, Word]] = {
     **PAYMENT_WORDS,
-    _PS.WAITING: PAID_WORD,
+    _PS.WAITING: SUCCESS_WORD,
     _PS.PAID: Word(Code.OK, _T.NEED_QUERY, "该订单已付款，请勿重复收款，请查询订单"),
 }
 #: And for `cancel`, where SUCCESS means that nothing of it will stay with the merchant.
 CANCEL_WORDS: Final[Mapping[PaymentState, Word]] = {
     **PAYMENT_WORDS,
-    _PS.FAILED: PAID_WORD,
-    _PS.CLOSED: PAID_WORD,
-    _PS.CANCELLED: PAID_WORD,
+    _PS.FAILED: SUCCESS_WORD,
+    _PS.CLOSED: SUCCESS_WORD,
+    _PS.CANCELLED: SUCCESS_WORD,
     _PS.PAID: Word(Code.CANCEL_ERROR, _T.FAIL, "撤销未成功，订单仍为已支付，请改用退款"),
 }
 REFUND_WORDS: Final[Mapping[RefundState, Word]] = {
     _RS.SUBMITTED: Word(Code.PAYING, _T.PROCESSING, "退款处理中，请稍后查询退款"),
     _RS.PROCESSING: Word(Code.PAYING, _T.PROCESSING, "退款处理中，请稍后查询退款"),
     _RS.UNKNOWN: Word(Code.PAYING, _T.PROCESSING, "退款结果未知，请稍后查询退款，勿更换退款单号"),
-    _RS.DONE: PAID_WORD,
+    _RS.DONE: SUCCESS_WORD,
     _RS.FAILED: Word(Code.REFUND_ERROR, _T.FAIL, "退款失败，可更换退款单号重新发起"),
     _RS.RETURNED_TO_CASH: Word(
         Code.REFUND_ERROR, _T.FAIL, "原路退款失败，款项已回到商户现金账户，请勿再次发起，请线下退给顾客"
@@ -192,7 +192,9 @@ REFUSALS: Final[Mapping[type[errors.Refusal], Refused]] = {
         Code.PARAMETER, "参数错误：此付款码已有一笔订单，请先查询原订单，或让顾客刷新付款码后重新扫码"
     ),
     errors.AmountNotAllowed: Refused(Code.PARAMETER, "参数错误：金额超出该商户允许的范围，请核对金额"),
-    errors.OrderConflict: Refused(Code.PARAMETER, "参数错误：out_trade_no已用于内容不同的订单，请更换商户单号"),
+    errors.OrderConflict: Refused(
+        Code.PARAMETER, "参数错误：out_trade_no已有一笔内容不同的订单，请先查询其结果，查明之前请勿再次收款"
+    ),
     errors.PaymentNotFound: Refused(Code.NO_SUCH_ORDER, "订单不存在：请核对单号和商户号"),
     errors.NotCancellable: Refused(Code.CANCEL_ERROR, "交易撤销错误：超过5分钟或已退款的订单不能撤销，请改用退款"),
     errors.NotRefundable: Refused(Code.REFUND_ERROR, "退款错误：订单未支付或正在撤销，请先查询订单"),

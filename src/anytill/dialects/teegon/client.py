@@ -68,7 +68,7 @@ class Client:
         """支付状态查询接口, by charge number only. The vendor tells no amount here: it is the one that this client
         charged, or 0 for a charge of somebody else's."""
         if not ref.payment_id:
-            raise NotSupported("Teegon asks by charge_id only")
+            raise NotSupported("Teegon asks by the charge's own number only")
         query = StatusQuery(self._client_id, ref.payment_id)
         answer = await self._ask(STATUS_PATHS[0], codec.status_fields(query))
         if isinstance(answer, Failure):

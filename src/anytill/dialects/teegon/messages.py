@@ -4,9 +4,10 @@ Source: 商派天工收银台收银接口文档 V1104, the tables under 收银�
 `# seen in clients` are in no table of the source, but live tills send them.
 
 Each row's pattern does two jobs. It says which values are accepted, and it keeps honest messages readable in one way
-only. Teegon signs names and values run together without a delimiter, so a value that holds the name of an optional
-field that may follow it could as well be two fields: such names are kept out of such values. Everything else that has
-a second meaning is refused by `wire.one_meaning`.
+only. Teegon signs names and values run together without a delimiter: `amount=10.00` and a field `amount1=0.00` are both
+signed as `amount10.00`. So a value that holds the name of an optional field that may follow it could as well be two
+fields: such names are kept out of such values. Everything else that has a second meaning is refused by
+`wire.one_meaning`.
 """
 
 from __future__ import annotations
@@ -303,11 +304,12 @@ CHANNEL_PREFIXES: Final[Mapping[str, Wallet]] = {
 }
 
 _S = PaymentState
-_WAITING = (_S.SUBMITTED, _S.WAITING, _S.UNKNOWN, _S.CANCELLING, _S.REVERSING, _S.PARKED)
+_GO_ON_ASKING = (_S.SUBMITTED, _S.WAITING, _S.UNKNOWN, _S.CANCELLING, _S.REVERSING, _S.PARKED)
 
-#: `trade_status` for WeChat and every wallet the source has no words for. PAID is the word while nothing went back.
-WECHAT_STATUS: Final[Mapping[PaymentState, str]] = {
-    **dict.fromkeys(_WAITING, "USERPAYING"),
+#: `trade_status` for every wallet but Alipay: WeChat's words, since the source has none for the others. PAID is the
+#: word while nothing went back.
+OTHER_STATUS: Final[Mapping[PaymentState, str]] = {
+    **dict.fromkeys(_GO_ON_ASKING, "USERPAYING"),
     _S.PAID: "SUCCESS",
     _S.FAILED: "PAYERROR",
     _S.CLOSED: "CLOSED",
@@ -317,7 +319,7 @@ WECHAT_STATUS: Final[Mapping[PaymentState, str]] = {
 WECHAT_REFUNDED: Final = "REFUND"
 #: `trade_status` for Alipay, likewise.
 ALIPAY_STATUS: Final[Mapping[PaymentState, str]] = {
-    **dict.fromkeys(_WAITING, "WAIT_BUYER_PAY"),
+    **dict.fromkeys(_GO_ON_ASKING, "WAIT_BUYER_PAY"),
     _S.PAID: "TRADE_SUCCESS",
     _S.FAILED: "TRADE_CLOSED",
     _S.CLOSED: "TRADE_CLOSED",
@@ -359,7 +361,7 @@ REFUSALS: Final[Mapping[type[Refusal], str]] = {
     InvalidPayCode: "支付授权码 auth_code 无效，请让顾客刷新付款码后重新扫码",
     PayCodeInUse: "支付授权码 auth_code 已用于其他订单，请先查询原订单，或让顾客刷新付款码",
     AmountNotAllowed: "订单金额 amount 不正确或超出限额，请核对金额",
-    OrderConflict: "订单编号 order_no 已使用且内容不同，请更换订单编号",
+    OrderConflict: "订单编号 order_no 已有一笔内容不同的订单，请先查询其结果，查明之前请勿再次收款",
     PaymentNotFound: "支付单 charge_id 不存在，请核对支付单编号",
     NotCancellable: "支付单已不能撤销，请改为退款",
     NotRefundable: "支付单当前不能退款，请先查询支付状态",

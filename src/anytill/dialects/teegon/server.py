@@ -37,7 +37,7 @@ from anytill.dialects.teegon.messages import (
     SYSTEM_ERROR,
     UNPAID_TEXTS,
     WECHAT_REFUNDED,
-    WECHAT_STATUS,
+    OTHER_STATUS,
     Charge,
     ChargeResult,
     StatusResult,
@@ -143,7 +143,7 @@ def status_result(payment: Payment) -> StatusResult:
     if payment.wallet is Wallet.ALIPAY:
         word = ALIPAY_REFUNDED if refunded and refunded == payment.paid_fen else ALIPAY_STATUS[payment.state]
     else:
-        word = WECHAT_REFUNDED if refunded else WECHAT_STATUS[payment.state]
+        word = WECHAT_REFUNDED if refunded else OTHER_STATUS[payment.state]
     return StatusResult(payment.payment_id, payment.order_no, ANSWER_CHANNELS[payment.wallet], word)
 
 
