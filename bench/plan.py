@@ -162,8 +162,7 @@ class Bench:
             answered = 0
             with ExitStack() as stack:
                 servers = [
-                    stack.enter_context(started_server("gateway", url, *_options(case)))
-                    for _ in range(case.processes)
+                    stack.enter_context(started_server("gateway", url, *_options(case))) for _ in range(case.processes)
                 ]
                 if case.deliver:
                     ear = stack.enter_context(started_server("echo"))

@@ -59,7 +59,8 @@ async def _gateway(options: argparse.Namespace) -> None:
         await bootstrap.run(settings, sys.stderr, demo=demo, started=_announce, stop=stop, open_journal=_memory_book)
     else:
         async with bootstrap.assembled(settings, sys.stderr, demo=demo, open_journal=_memory_book) as assembly:
-            await _serve(assembly.application)
+            with bootstrap.seldom_collected():
+                await _serve(assembly.application)
 
 
 async def _echo() -> None:

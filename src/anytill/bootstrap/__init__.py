@@ -10,7 +10,7 @@ directory   merchants, credentials and keys at the start
 
 from __future__ import annotations
 
-from anytill.bootstrap.assembly import Assembly, assembled, looking, run
+from anytill.bootstrap.assembly import Assembly, assembled, looking, run, seldom_collected
 from anytill.bootstrap.directory import DEMO_MERCHANT, write_demo_directory
 
-__all__ = ["DEMO_MERCHANT", "Assembly", "assembled", "looking", "run", "write_demo_directory"]
+__all__ = ["DEMO_MERCHANT", "Assembly", "assembled", "looking", "run", "seldom_collected", "write_demo_directory"]

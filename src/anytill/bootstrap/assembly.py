@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from anytill.bootstrap.channels import OpenJournal, open_channel, restore_clock
 from anytill.bootstrap.directory import code_key, master_keys, write_demo_directory, write_directory
@@ -25,6 +26,9 @@ from anytill.transports.http_server import Application, RequestLimits, serve
 from anytill.transports.journal import FileJournal
 from anytill.transports.watch import JsonWatch
 from anytill.transports.worker import Crew, Wake, work
+
+#: After so many new objects the collector looks at the young, and every so many looks at the older.
+_SELDOM: Final = (50_000, 50, 100)
 
 
 @dataclass(slots=True)
@@ -71,7 +75,8 @@ async def run(
         workers.append(asyncio.ensure_future(keeping))
         try:
             host, port = settings.text("server.host"), settings.number("server.port")
-            await serve(assembly.application, host, port, started=started, stop=stop)
+            with seldom_collected():
+                await serve(assembly.application, host, port, started=started, stop=stop)
         finally:
             ended.set()
             await asyncio.gather(*workers)
@@ -121,6 +126,24 @@ async def assembled(
             routes += control_routes(channels, clock, node)
         limits = RequestLimits(max_in_flight=settings.number("server.max_in_flight"))
         yield Assembly(gateway, store, clock, watch, Application(routes, watch=watch, limits=limits), wakes, node)
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Serving, Python's collector of reference cycles looks seldom, and never at what was there before.
+
+    What was assembled stays to the end, and a payment's own values refer to no one who refers back, so they go without
+    a collector. With the usual settings its walks through them cost each payment some four per cent of its time.
+    """
+    usual = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 @asynccontextmanager
