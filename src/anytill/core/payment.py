@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from operator import attrgetter
+from typing import Final
 
 from anytill.core.lifecycle import OPEN_STATES, UNDOING_STATES, UNPAID_STATES, PaymentState, RefundState
 from anytill.core.money import CNY
@@ -61,8 +63,12 @@ class PayOrder:
     def digest(self, dialect: str) -> str:
         """A fingerprint of the whole wish: two orders with one number are "the same" only if this is equal."""
         code = self.pay_code.reveal() if self.pay_code else ""
-        plain = (getattr(self, f.name) for f in fields(self) if f.name not in {"pay_code", "details"})
-        return fingerprint(dialect, code, *map(str, plain), *(f"{k}={v}" for k, v in sorted(self.details.items())))
+        plain = map(str, _plain_values(self))
+        return fingerprint(dialect, code, *plain, *[f"{k}={v}" for k, v in sorted(self.details.items())])
+
+
+#: Every value of an order but the code, which must be revealed, and the details, which are many.
+_plain_values: Final = attrgetter(*(f.name for f in fields(PayOrder) if f.name not in {"pay_code", "details"}))
 
 
 @dataclass(frozen=True, slots=True)
