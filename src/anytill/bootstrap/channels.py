@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from anytill.bootstrap.directory import secret_variable
 from anytill.channels import ChannelParts, load_channels
 from anytill.channels.sandbox import SandboxChannel
 from anytill.config import ChannelSettings, SettingsError
@@ -66,7 +66,8 @@ def _open_till(settings: ChannelSettings, stack: AsyncExitStack) -> Till:
         raise SettingsError(f"[channel.{settings.name}] {dialect.name} cannot be a channel: it lacks {min(lacking)}")
     values = dict(settings.options)
     if "secret_env" in values:
-        values[_option(settings, "secret_name")] = os.environ.get(values["secret_env"], "")
+        where = f"[channel.{settings.name}]"
+        values[_option(settings, "secret_name")] = secret_variable(where, values["secret_env"])
     if missing := [name for name in dialect.client_settings if not values.get(name)]:
         raise SettingsError(f"[channel.{settings.name}] needs {missing[0]}")
     send = open_send(values["base_url"], timeout_ms=UPSTREAM_TIMEOUT_MS)

@@ -24,18 +24,20 @@ class NodeHolder:
         self._clock = clock
         self._ids = ids
         self._node = -1
-        self._until_ms = 0
+        self._until_ms = 0  # as the store has it
+        self._stretched_ms = 0  # a demo's clock was moved on by so much
 
     async def take(self) -> None:
         """Hold a number that nobody holds. Raises StoreUnavailable."""
         now_ms = self._clock.now_ms()
         self._until_ms = now_ms + LEASE_MS
         self._node = await self._store.take_node(now_ms, self._until_ms)
-        self._ids.grant(self._node, self._until_ms)
+        self._grant()
 
     def stretch(self, ms: int) -> None:
         """The clock is about to be moved on by so much, in a demo, whose store nobody else can have open."""
-        self._ids.grant(self._node, self._until_ms + ms)
+        self._stretched_ms += ms
+        self._grant()
 
     async def keep(self) -> int:
         """Hold it for longer, or another if it was lost; returns when to do so again."""
@@ -43,7 +45,11 @@ class NodeHolder:
         until_ms = max(now_ms + LEASE_MS, self._until_ms + 1)
         if await self._store.keep_node(self._node, self._until_ms, until_ms):
             self._until_ms = until_ms
-            self._ids.grant(self._node, until_ms)
+            self._grant()
         else:
             await self.take()
         return now_ms + RENEW_MS
+
+    def _grant(self) -> None:
+        # In a demo the lease is longer by all that the clock was moved on: nobody else waits for the number.
+        self._ids.grant(self._node, self._until_ms + self._stretched_ms)
