@@ -52,7 +52,7 @@ def test_a_name_is_given_once() -> None:
 
 def test_both_databases_know_the_same_statements_but_for_the_batches() -> None:
     sqlite, postgres = set(queries.load("sqlite")), set(queries.load("postgres"))
-    assert postgres - sqlite == {"add_payments", "move_payments"}
+    assert postgres - sqlite == {"add_payments", "move_payments", "move_notices"}
     assert sqlite <= postgres
 
 

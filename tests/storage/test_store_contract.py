@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import replace
 from typing import Any
@@ -325,6 +326,23 @@ async def test_a_notice_moves_once_from_each_version(store: SqlStore) -> None:
     assert await store.notices_of(SHOP, payment.payment_id) == [second, replace(tried, version=1)]
     with pytest.raises(ValueError, match="cannot change facts"):
         await store.move_notice(second, replace(second, facts={}))
+
+
+async def test_notices_that_move_at_one_moment_each_hear_their_own_fate(store: SqlStore) -> None:
+    notices = []
+    for number in range(12):
+        payment = a_payment(number)
+        assert await store.add_payment(payment)
+        notices.append(a_notice(payment, number))
+        assert await store.move_payment(payment, payment, notice=notices[-1])
+    await store.move_notice(notices[3], replace(notices[3], last_result="somebody was faster"))
+    told = [replace(notice, state=NoticeState.DELIVERED, tries=1, due_at_ms=None) for notice in notices]
+    moves = [store.move_notice(before, after) for before, after in zip(notices, told, strict=True)]
+    assert await asyncio.gather(*moves) == [number != 3 for number in range(12)]
+    for number, after in enumerate(told):
+        [kept] = await store.notices_of(SHOP, after.payment_id)
+        assert kept.version == 1
+        assert (kept.state is NoticeState.DELIVERED) is (number != 3)
 
 
 # Due work

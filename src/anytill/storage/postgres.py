@@ -1,13 +1,14 @@
 """The store's engine on PostgreSQL.
 
 Writes travel in lanes. A lane is a queue and a few workers, each with a connection of its own; a worker takes what is
-waiting (at most MOST_TOGETHER), makes it durable and answers. In the two lanes that every payment passes, a worker
+waiting (at most MOST_TOGETHER), makes it durable and answers. In the lanes that every payment may pass, a worker
 turns its writes into one statement over arrays (`unnest`), which is one round trip and one commit for all of them;
 writes that fit no such statement, and all others, are transactions of their own. Without group commit every worker
 takes one write at a time.
 
     add_payment   -> [ ][ ][ ] -> 2 workers: INSERT … SELECT FROM unnest
     move_payment  -> [ ][ ][ ] -> 2 workers: UPDATE … FROM unnest, with its ledger lines and notices
+    move_notice   -> [ ][ ]    -> 1 worker:  UPDATE … FROM unnest
     everything else  [ ]       -> 4 workers: BEGIN … COMMIT
     queries                    -> a list of connections
 
@@ -90,6 +91,7 @@ class _Plan:
 _PLANS: Final = {
     Lane.ADD_PAYMENT: _Plan("add_payments", 2, 8),
     Lane.MOVE_PAYMENT: _Plan("move_payments", 2, 8),
+    Lane.MOVE_NOTICE: _Plan("move_notices", 1, 4),
     Lane.OTHER: _Plan(None, 4, 4),
 }
 

@@ -219,6 +219,19 @@ ORDER BY created_at_ms, notice_id
 UPDATE notice SET state = :state, due_at_ms = :due_at_ms, about = :about, version = version + 1
 WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND notice_id = :notice_id AND version = :version
 
+-- move_notices.postgres --
+-- Many move_notice in one statement; tells which were written.
+UPDATE notice SET
+    state = change.state, due_at_ms = change.due_at_ms, about = change.about, version = notice.version + 1
+FROM unnest(
+    :move_notice__merchant_id::text[], :move_notice__payment_id::text[], :move_notice__notice_id::text[],
+    :move_notice__version::bigint[], :move_notice__state::text[], :move_notice__due_at_ms::bigint[],
+    :move_notice__about::text[]
+) AS change (merchant_id, payment_id, notice_id, version, state, due_at_ms, about)
+WHERE notice.merchant_id = change.merchant_id AND notice.payment_id = change.payment_id
+    AND notice.notice_id = change.notice_id AND notice.version = change.version
+RETURNING notice.merchant_id, notice.payment_id, notice.notice_id
+
 -- exhausted_notices --
 -- Notices that nobody heard, oldest first.
 SELECT {notice_columns} FROM notice WHERE state = 'EXHAUSTED' ORDER BY created_at_ms, notice_id LIMIT :most

@@ -144,7 +144,8 @@ class SqlStore:
 
     async def move_notice(self, before: Notice, after: Notice) -> bool:
         step = Step("move_notice", rows.moved_notice(before, after), must_touch=1)
-        return await self._done(Write(Lane.OTHER, (before.merchant_id, before.payment_id), (step,)))
+        key = (before.merchant_id, before.payment_id, before.notice_id)
+        return await self._done(Write(Lane.MOVE_NOTICE, key, (step,)))
 
     async def claim_notices(
         self, now_ms: int, lease_ms: int, limit: int, busy: Collection[str] = ()

@@ -28,6 +28,7 @@ class Lane(Enum):
 
     ADD_PAYMENT = auto()
     MOVE_PAYMENT = auto()
+    MOVE_NOTICE = auto()
     OTHER = auto()
 
 
