@@ -344,8 +344,8 @@ class Serve(Gateway):
 
     def _announced(self, since: int) -> int | None:
         for line in self.printed(since).splitlines():
-            if line.startswith("listening on port "):
-                return int(line.rpartition(" ")[2])
+            if line.startswith("listening on http://"):
+                return int(line.partition(",")[0].rpartition(":")[2])
         return None
 
     def teegon(self, notify_url: str = "http://127.0.0.1:65535/nobody") -> TeegonTill:

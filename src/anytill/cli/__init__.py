@@ -1,7 +1,11 @@
 """The command line: where people start.
 
-Commands that run a gateway are in `running`, commands that ask one are in `asking`, commands over a store are in
-`keeping`. Heavy imports wait until a command needs them, so that `anytill --help` answers at once.
+running     commands that run a gateway
+asking      commands that ask one, over a `line`, and show what comes back (`showing`)
+keeping     commands over a store
+sentences   what people can put right
+
+Heavy imports wait until a command needs them, so that `anytill --help` answers at once.
 """
 
 from __future__ import annotations

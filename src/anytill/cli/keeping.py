@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from anytill.cli.sentences import refused_in_a_sentence, text_of
+
 if TYPE_CHECKING:
     from anytill.config import Settings
     from anytill.core.notice import Notice
@@ -55,18 +57,16 @@ COMMANDS: list[Callable[..., Any]] = [audit, parked]
 def _seen(config: Path | None, store: str, look: Callable[[Store], Awaitable[Result]]) -> Result:
     """What `look` sees in the store that the settings name."""
     from anytill.bootstrap import looking
-    from anytill.config import SettingsError, read_settings
+    from anytill.config import read_settings
 
     async def seen(settings: Settings) -> Result:
         async with looking(settings) as opened:
             return await look(opened)
 
     given: dict[str, object] = {"store.url": store} if store else {}
-    try:
-        return asyncio.run(seen(read_settings(config.read_text() if config else "", os.environ, given)))
-    except (SettingsError, OSError) as fault:
-        typer.secho(f"anytill: {fault}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(2) from None
+    with refused_in_a_sentence():
+        text = text_of("--config", config) if config else ""
+        return asyncio.run(seen(read_settings(text, os.environ, given)))
 
 
 def _about_payment(payment: Payment) -> str:

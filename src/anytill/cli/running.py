@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import secrets
 import signal
+import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
+
+from anytill.cli.sentences import refused_in_a_sentence, say, text_of
 
 if TYPE_CHECKING:
     from anytill.config import Settings
@@ -28,7 +32,7 @@ def demo(
     data: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = DEMO_DIRECTORY,
 ) -> None:
     """Run everything on embedded storage with the sandbox wallet and published credentials."""
-    with _refused_in_a_sentence():
+    with refused_in_a_sentence():
         _demo(host, port, data)
 
 
@@ -48,12 +52,13 @@ def _demo(host: str, port: int, data: Path) -> None:
     settings = read_settings(f'[channel.sandbox]\nkind = "sandbox"\nbook = {book}\n', {}, given)
 
     def started(real_port: int) -> None:
-        base_url = f"http://{host}:{real_port}"
+        base_url = _address(host, real_port)
         access = sandbox_access(base_url)
         partial = data / f"{SANDBOX_FILE}.part"
         partial.write_text(json.dumps(access, indent=2, ensure_ascii=False) + "\n")
         partial.replace(document)
-        _show_access(base_url, access, document)
+        _show_access(f"anytill demo at {base_url}", base_url, access, document)
+        typer.echo("stop: Ctrl-C")
 
     # Not before the data is ours: a second demo in the same folder is refused and must not harm the first.
     _run(settings, demo=data, opened=lambda: document.unlink(missing_ok=True), started=started)
@@ -75,7 +80,8 @@ def sandbox(
     if as_json:
         typer.echo(json.dumps(access, indent=2, ensure_ascii=False))
     else:
-        _show_access(url, access, document)
+        title = f"anytill demo at {url}" if _listens(url) else f"a demo would be at {url}; none answers there now"
+        _show_access(title, url, access, document)
 
 
 def serve(
@@ -91,14 +97,15 @@ def serve(
     given |= {"store.url": store} if store else {}
     given |= {"server.host": host} if host else {}
     given |= {"server.port": port} if port >= 0 else {}
-    with _refused_in_a_sentence():
-        text = config.read_text() if config else ""
+    with refused_in_a_sentence():
+        text = text_of("--config", config) if config else ""
         settings = read_settings(text, os.environ, given)
         if not settings.text("store.url"):
             raise SettingsError("store.url is needed: sqlite:///path or postgresql://…")
         if not settings.channels:
             raise SettingsError("at least one [channel.NAME] is needed, or no money can move")
-        _run(settings, demo=None, started=lambda real_port: _say(f"listening on port {real_port}"))
+        _run(settings, demo=None, started=lambda real_port: say(_announcement(settings, real_port)))
+        say("stopped")
 
 
 COMMANDS: list[Callable[..., Any]] = [demo, sandbox, serve]
@@ -111,18 +118,6 @@ def sandbox_access(base_url: str) -> dict[str, dict[str, str]]:
     return {name: dict(dialect.sandbox_settings(base_url)) for name, dialect in load_dialects().items()}
 
 
-@contextmanager
-def _refused_in_a_sentence() -> Iterator[None]:
-    """What an operator can put right ends the command with one sentence and exit code 2."""
-    from anytill.config import SettingsError
-
-    try:
-        yield
-    except (SettingsError, OSError) as fault:
-        typer.secho(f"anytill: {fault}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(2) from None
-
-
 def _run(
     settings: Settings,
     *,
@@ -131,6 +126,7 @@ def _run(
     started: Callable[[int], None],
 ) -> None:
     from anytill.bootstrap import run
+    from anytill.config import SettingsError
     from anytill.transports.http_server import new_event_loop
 
     async def serve_until_told() -> None:
@@ -140,8 +136,13 @@ def _run(
             loop.add_signal_handler(number, stop.set)
         await run(settings, sys.stderr, demo=demo, opened=opened, started=started, stop=stop)
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve_until_told())
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(serve_until_told())
+    except OSError as fault:
+        if fault.errno != errno.EADDRINUSE:
+            raise
+        raise SettingsError(f"port {settings.number('server.port')} is taken: --port 0 takes a free one") from None
 
 
 def _kept_key(path: Path) -> str:
@@ -154,20 +155,42 @@ def _kept_key(path: Path) -> str:
     return path.read_text().strip()
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _show_access(base_url: str, access: Mapping[str, Mapping[str, str]], document: Path) -> None:
+def _announcement(settings: Settings, port: int) -> str:
+    """Where a gateway listens, and for whom, by its settings file."""
+    merchants, credentials = len(settings.merchants), len(settings.credentials)
+    channels = [channel.name for channel in settings.channels]
+    return (
+        f"listening on {_address(settings.text('server.host'), port)}, "
+        f"{merchants} merchant{'s' * (merchants != 1)}, {credentials} credential{'s' * (credentials != 1)}, "
+        f"channel{'s' * (len(channels) != 1)} {', '.join(channels)}"
+    )
+
+
+def _listens(url: str) -> bool:
+    """True when somebody accepts connections there."""
+    try:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=1):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _show_access(title: str, base_url: str, access: Mapping[str, Mapping[str, str]], document: Path) -> None:
     """One table of addresses and credentials."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"anytill demo at {base_url}", title_justify="left", show_lines=True)
+    table = Table(title=title, title_justify="left", show_lines=True)
     for column in ("dialect", "setting", "value"):
         table.add_column(column, overflow="fold")
     for dialect, values in access.items():
         table.add_row(dialect, "\n".join(values), "\n".join(map(str, values.values())))
     console = Console()
     console.print(table)
-    console.print(f"the same as JSON: {document}   control calls: {base_url}/sandbox/…   stop: Ctrl-C", soft_wrap=True)
+    same = f"the same as JSON: {document}" if document.exists() else "the same as JSON: anytill sandbox --json"
+    console.print(f"{same}   control calls: {base_url}/sandbox/…", soft_wrap=True)
