@@ -152,7 +152,7 @@ async def looking(settings: Settings) -> AsyncIterator[Store]:
     try:
         store = await open_to_look(settings.text("store.url"))
     except (InUse, WrongSchema, StoreUnavailable, ValueError, OSError) as fault:
-        raise SettingsError(f"store.url: {fault}") from None
+        raise SettingsError(f"store.url: {_server(settings)}{fault}") from None
     try:
         yield store
     finally:
@@ -165,4 +165,13 @@ async def _open_store(settings: Settings, vault: Vault, watch: JsonWatch | None 
     try:
         return await open_store(settings.text("store.url"), vault=vault, group_commit=group_commit, watch=watch)
     except (ValueError, InUse, WrongSchema, StoreUnavailable) as fault:
-        raise SettingsError(f"store.url: {fault}") from fault
+        raise SettingsError(f"store.url: {_server(settings)}{fault}") from fault
+
+
+def _server(settings: Settings) -> str:
+    """The database server's host and port, for people; empty for a file. Never a part of the password, and so nothing
+    at all of an address that can be read in two ways because its password was not escaped."""
+    scheme, _, rest = settings.text("store.url").partition("://")
+    place, _, options = rest.partition("?")
+    host = place.rpartition("@")[2].partition("/")[0]
+    return f"{host}: " if scheme.startswith("postgres") and host and "@" not in options else ""
