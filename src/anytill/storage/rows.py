@@ -36,7 +36,7 @@ def json_text(value: object) -> str:
         raise Rejected(f"cannot be stored: {unfit}") from None
 
 
-def _known(record: type[Payment | Refund | Notice], about: str) -> dict[str, Any]:
+def _known(record: type[Payment | Refund | Notice | Merchant], about: str) -> dict[str, Any]:
     """What stands in `about`, less what this version does not know: a newer one may have written the row."""
     return {name: value for name, value in orjson.loads(about).items() if name in record.__dataclass_fields__}
 
@@ -313,7 +313,7 @@ def merchant_values(merchant: Merchant) -> Values:
 
 def merchant_of(row: Row) -> Merchant:
     """A merchant from the row of merchant."""
-    return Merchant(merchant_id=row[0], state=MerchantState(row[1]), **orjson.loads(row[2]))
+    return Merchant(merchant_id=row[0], state=MerchantState(row[1]), **_known(Merchant, row[2]))
 
 
 def texts_of(text: str) -> Mapping[str, str]:

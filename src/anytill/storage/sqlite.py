@@ -35,6 +35,8 @@ _BUSY_MS: Final = 5_000
 _CHECKPOINT_PAGES: Final = 1_000
 _LOG_BYTES: Final = 64 * 1024 * 1024
 
+_NO_STORE: Final = "this file is no store of anytill"
+
 #: The rules of the tables, or a value that SQLite cannot hold.
 _FORBIDDEN: Final = (
     apsw.ConstraintError,
@@ -75,8 +77,7 @@ class SqliteReader:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         self._path = path
         self._statements = queries.load("sqlite")
-        self._reader = _connect(path)
-        self._reader.pragma("query_only", True)
+        self._reader = _connect_to_look(path)
         self._closed = False
         try:
             _check_schema(self._reader, self._statements)
@@ -100,7 +101,7 @@ class SqliteReader:
         self._reader.close()
 
     def _study(self, name: str) -> Sequence[Row]:
-        connection = _connect(self._path)
+        connection = _connect_to_look(self._path)
         try:
             return self._select(connection, name, {})
         finally:
@@ -124,7 +125,7 @@ class SqliteEngine(SqliteReader):
         self._most = MOST_TOGETHER if group_commit else 1
         self._owner = _own(path)
         try:
-            self._writer = _connect(path)
+            self._writer = _connect_to_write(path)
             _migrate(self._writer, queries.load("sqlite"))
             super().__init__(path)
         except BaseException:
@@ -219,10 +220,21 @@ class SqliteEngine(SqliteReader):
         return Outcome(rows=rows) if rows else DONE
 
 
-def _connect(path: str) -> apsw.Connection:
+def _connect_to_look(path: str) -> apsw.Connection:
+    # Not even a file that proves to be somebody else's is changed by being looked at.
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(_BUSY_MS)
+    return connection
+
+
+def _connect_to_write(path: str) -> apsw.Connection:
     connection = apsw.Connection(path)
     connection.set_busy_timeout(_BUSY_MS)
-    connection.pragma("journal_mode", "wal")
+    try:
+        connection.pragma("journal_mode", "wal")
+    except apsw.NotADBError:
+        connection.close()
+        raise schema.WrongSchema(_NO_STORE) from None
     connection.pragma("synchronous", "FULL")
     connection.pragma("foreign_keys", True)
     connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
@@ -246,8 +258,8 @@ def _own(path: str) -> apsw.Connection:
 def _check_schema(connection: apsw.Connection, statements: Mapping[str, queries.Statement]) -> None:
     try:
         applied = connection.execute(statements["migrations_done"].sql).fetchall()
-    except apsw.SQLError:
-        raise schema.WrongSchema("this file is no store of anytill") from None
+    except (apsw.SQLError, apsw.NotADBError):
+        raise schema.WrongSchema(_NO_STORE) from None
     if schema.pending(schema.migrations("sqlite"), applied):
         raise schema.WrongSchema("the store is of an older version: start the gateway once to bring it up to date")
 
