@@ -1,8 +1,8 @@
-"""What a channel gets instead of the world: a clock that stands still, a journal in memory, chance without chance."""
+"""What a channel gets instead of the world: a clock that stands still, a disk in memory, chance without chance."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,46 +12,30 @@ from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Method, Payment, Refund
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.ports import Till
+from anytill.ports import Journal, Till
+from anytill.transports.clock import StandingClock
+from anytill.transports.journal import MemoryJournal
 
 T = TypeVar("T")
 
 NOON_MS = 1_767_225_600_000
 
 
-class StandingClock:
-    """Moves when it is told to, and by what somebody sleeps."""
+class Disk(MemoryJournal):
+    """A journal whose bytes can be counted and cut; `broken` is a disk that takes nothing."""
 
-    def __init__(self, now_ms: int = NOON_MS) -> None:
-        self._now_ms = now_ms
-        self.slept_ms: list[int] = []
-
-    def now_ms(self) -> int:
-        return self._now_ms
-
-    def advance(self, ms: int) -> None:
-        self._now_ms += ms
-
-    async def sleep_ms(self, ms: int) -> None:
-        self.slept_ms.append(ms)
-        self.advance(ms)
-
-
-class MemoryJournal:
-    """The file as bytes, so that a test can cut it anywhere; `broken` is a disk that takes nothing."""
-
-    def __init__(self, data: bytes = b"") -> None:
-        self.data = data
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        super().__init__(lines)
         self.broken = False
 
-    def lines(self) -> Sequence[bytes]:
-        return self.data.split(b"\n")[:-1]
+    @property
+    def data(self) -> bytes:
+        return b"".join(line + b"\n" for line in self.lines())
 
     async def append(self, line: bytes) -> None:
-        assert b"\n" not in line
         if self.broken:
             raise OSError("no space left")
-        self.data += line + b"\n"
+        await super().append(line)
 
 
 class CountingChance:
@@ -63,6 +47,11 @@ class CountingChance:
     def token(self, length: int) -> str:
         self._given += 1
         return f"{self._given:x}".rjust(length, "k")
+
+
+def standing_clock() -> StandingClock:
+    """Noon; it moves when it is told to, and by what somebody sleeps."""
+    return StandingClock(NOON_MS, jump=True)
 
 
 def code(ending: str = "00", *, prefix: str = "13", serial: int = 0) -> Secret:
@@ -99,34 +88,35 @@ def refund(of: Payment, amount_fen: int, number: int = 1) -> Refund:
     )
 
 
-def parts(name: str, journal: MemoryJournal) -> ChannelParts:
+def parts(name: str, journal: Journal) -> ChannelParts:
     """What a channel may use of the world, when there is no other gateway."""
 
     def no_till() -> Till:
         raise AssertionError("this channel has no business with a till")
 
-    return ChannelParts(name, StandingClock(), CountingChance(), {}, lambda: journal, no_till)
+    return ChannelParts(name, standing_clock(), CountingChance(), {}, lambda: journal, no_till)
 
 
 class Stage:
     """A sandbox with everything round it in the test's hands."""
 
-    def __init__(self, data: bytes = b"") -> None:
-        self.clock = StandingClock()
-        self.journal = MemoryJournal(data)
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        self.clock = standing_clock()
+        self.journal = Disk(lines)
         self.channel = SandboxChannel("sandbox", self.journal, self.clock, CountingChance())
 
     def restarted(self) -> Stage:
         """Another process that finds the same file at the same time."""
-        other = Stage(self.journal.data)
+        other = Stage(self.journal.lines())
         other.clock.advance(self.clock.now_ms() - NOON_MS)
         return other
 
 
 def finish(call: Coroutine[Any, Any, T]) -> T:
-    """Run a call that has nothing to wait for, which is so with a clock and a journal that answer at once."""
+    """Run a call that waits for nothing but its turn, which is so with a clock and a disk that answer at once."""
     try:
-        call.send(None)
+        while call.send(None) is None:
+            pass
     except StopIteration as end:
         result: T = end.value
         return result

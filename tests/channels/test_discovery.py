@@ -9,7 +9,8 @@ import pytest
 
 from anytill import channels
 from anytill.channels import load_channels
-from tests.channels.fakes import MemoryJournal, parts
+from anytill.transports.journal import MemoryJournal
+from tests.channels.fakes import parts
 
 
 def test_the_sandbox_is_found_and_opens_under_the_name_it_is_given() -> None:

@@ -14,7 +14,7 @@ from anytill.core.lifecycle import PaymentEvent, RefundEvent
 from anytill.core.payment import Method, Payment
 from anytill.core.secret import Secret
 from anytill.ports import Channel
-from tests.channels.fakes import MemoryJournal, code, parts, payment, refund
+from tests.channels.fakes import Disk, code, parts, payment, refund
 
 pytestmark = pytest.mark.anyio
 
@@ -26,13 +26,13 @@ WRAPS_A_TILL = {"upstream"}
 
 
 @pytest.fixture(params=sorted(load_channels().keys() - WRAPS_A_TILL))
-def journal_and_channel(request: pytest.FixtureRequest) -> tuple[MemoryJournal, Channel]:
-    journal = MemoryJournal()
+def journal_and_channel(request: pytest.FixtureRequest) -> tuple[Disk, Channel]:
+    journal = Disk()
     return journal, load_channels()[request.param].open(parts("tested", journal))
 
 
 @pytest.fixture
-def channel(journal_and_channel: tuple[MemoryJournal, Channel]) -> Channel:
+def channel(journal_and_channel: tuple[Disk, Channel]) -> Channel:
     return journal_and_channel[1]
 
 
@@ -47,9 +47,7 @@ async def test_whatever_happens_is_an_answer(channel: Channel, ending: str) -> N
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_a_dead_line_is_silence_and_no_exception(
-    journal_and_channel: tuple[MemoryJournal, Channel], ending: str
-) -> None:
+async def test_a_dead_line_is_silence_and_no_exception(journal_and_channel: tuple[Disk, Channel], ending: str) -> None:
     journal, channel = journal_and_channel
     journal.broken = True
     asked = payment()
@@ -139,7 +137,7 @@ async def test_an_order_for_later_waits_with_an_invitation(channel: Channel, met
     assert await channel.query(asked) == answer
 
 
-async def test_no_answer_shows_the_payers_code(journal_and_channel: tuple[MemoryJournal, Channel]) -> None:
+async def test_no_answer_shows_the_payers_code(journal_and_channel: tuple[Disk, Channel]) -> None:
     journal, channel = journal_and_channel
     shown = Secret("139999888877776666")
     answer = await channel.pay(payment(), shown)

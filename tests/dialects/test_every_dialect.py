@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -181,7 +182,7 @@ async def test_other_contents_under_a_number_are_refused(
     ],
 )
 async def test_what_the_gateway_refuses_the_dialect_refuses(
-    world: World, dialect: Dialect, change: dict[str, object]
+    world: World, dialect: Dialect, change: dict[str, Any]
 ) -> None:
     if "notice_url" in change and Method.QR not in dialect.methods and NoticeAddressRefused not in dialect.refusals:
         pytest.fail("the table is incomplete")

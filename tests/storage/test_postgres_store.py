@@ -104,6 +104,9 @@ class Heard:
         if event != "store_may_forget":  # the test server runs without fsync
             self.events.append(event)
 
+    def fault(self, where: str, fault: Exception, **fields: str | int) -> None:
+        self.events.append(where)
+
 
 @pytest.fixture(params=["grouped", "single"])
 def group_commit(request: pytest.FixtureRequest) -> bool:

@@ -23,6 +23,9 @@ class Remembered:
     def alarm(self, event: str, **fields: str | int) -> None:
         self.alarms.append((event, fields))
 
+    def fault(self, where: str, fault: Exception, **fields: str | int) -> None:
+        self.alarms.append((where, {"fault": type(fault).__name__, **fields}))
+
 
 async def turns(count: int = 10) -> None:
     """Let everything run that can."""

@@ -20,7 +20,7 @@ from anytill.core.errors import InvalidPayCode
 from anytill.core.lifecycle import PaymentEvent
 from anytill.core.payment import Method
 from anytill.core.wallet import Wallet
-from tests.channels.fakes import MemoryJournal, Stage, code, finish, payment, refund
+from tests.channels.fakes import Stage, code, finish, payment, refund
 
 Step = tuple[str, int, int, str]
 
@@ -91,7 +91,7 @@ def test_the_book_is_the_same_after_a_cut_anywhere(steps: list[Step], data: st.D
         assert replay(stage.journal.lines())[0] == stage.channel._book, "told before it was on disk"
         history.append((len(stage.journal.data), deepcopy(stage.channel._book)))
     cut = data.draw(st.integers(0, len(stage.journal.data)))
-    found, _ = replay(MemoryJournal(stage.journal.data[:cut]).lines())
+    found, _ = replay(stage.journal.data[:cut].split(b"\n")[:-1])
     check(found)
     # A call writes one line at most, so every line's end is the end of a call.
     assert found == next(book for end, book in reversed(history) if end <= cut)

@@ -14,7 +14,7 @@ from anytill.channels.sandbox.diary import DamagedBook, Diary, replay
 from anytill.channels.sandbox.records import ClockMoved
 from anytill.channels.sandbox.wallet import NotWaiting
 from anytill.core.lifecycle import PaymentEvent
-from tests.channels.fakes import MemoryJournal, Stage, code, finish, payment
+from tests.channels.fakes import Disk, Stage, code, finish, payment
 
 
 class Append:
@@ -42,6 +42,9 @@ class SlowJournal:
         waiting = Append(line)
         self.queue.append(waiting)
         await waiting
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     def write_next(self) -> None:
         if self.queue:
@@ -150,7 +153,7 @@ def test_what_one_process_left_does_not_confuse_the_next(actions: list[tuple[str
     for call, _, _ in desk.calls:
         call.close()
     before, last = replay(desk.journal.lines())
-    journal = MemoryJournal(b"".join(line + b"\n" for line in desk.journal.file))
+    journal = Disk(desk.journal.file)
     diary = Diary(journal, last)
     for _ in range(entries):
         diary.note(ClockMoved(1))
@@ -168,7 +171,7 @@ def test_a_call_that_only_looked_waits_for_the_change_it_saw() -> None:
 
 
 def test_a_call_with_nothing_open_writes_nothing() -> None:
-    journal = MemoryJournal()
+    journal = Disk()
     finish(Diary(journal, 0).kept())
     assert journal.data == b""
 

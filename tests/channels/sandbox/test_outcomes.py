@@ -15,7 +15,7 @@ from anytill.core.lifecycle import PaymentEvent, RefundEvent
 from anytill.core.payment import Method
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from tests.channels.fakes import Stage, code, payment, refund
+from tests.channels.fakes import NOON_MS, Stage, code, payment, refund
 
 pytestmark = pytest.mark.anyio
 
@@ -87,14 +87,14 @@ async def test_04_and_05_are_refused_and_stay_so(stage: Stage, ending: str, reas
 async def test_06_never_answers_but_was_paid(stage: Stage) -> None:
     paid_at_ms = stage.clock.now_ms()
     assert await stage.channel.pay(payment(), code("06")) == SILENCE
-    assert stage.clock.slept_ms == [3_000]
+    assert stage.clock.now_ms() == NOON_MS + 3_000
     answer = await stage.channel.query(payment())
     assert (answer.event, answer.amount_fen, answer.paid_at_ms) == (PaymentEvent.PAID, 1_000, paid_at_ms)
 
 
 async def test_07_never_answers_and_never_arrived(stage: Stage) -> None:
     assert await stage.channel.pay(payment(), code("07")) == SILENCE
-    assert stage.clock.slept_ms == [3_000]
+    assert stage.clock.now_ms() == NOON_MS + 3_000
     assert (await stage.channel.query(payment())).event is PaymentEvent.NOT_FOUND
     assert (await stage.channel.cancel(payment())).event is PaymentEvent.CANCELLED
     assert (await stage.channel.pay(payment(), code("00"))).event is PaymentEvent.REFUSED
@@ -112,7 +112,7 @@ async def test_08_charges_one_fen_more_and_says_so_every_time(stage: Stage) -> N
 
 async def test_09_is_a_system_error_at_once_and_paid_when_asked(stage: Stage) -> None:
     assert await stage.channel.pay(payment(), code("09")) == SILENCE
-    assert stage.clock.slept_ms == []
+    assert stage.clock.now_ms() == NOON_MS
     assert (await stage.channel.query(payment())).event is PaymentEvent.PAID
 
 
@@ -295,7 +295,7 @@ async def test_94_is_not_answered_but_done_once(stage: Stage) -> None:
     asked, back = payment(), refund(payment(), 94)
     await stage.channel.pay(asked, code())
     assert (await stage.channel.refund(asked, back)).event is RefundEvent.SILENT
-    assert stage.clock.slept_ms == [3_000]
+    assert stage.clock.now_ms() == NOON_MS + 3_000
     done = await stage.channel.query_refund(asked, back)
     assert (done.event, done.refunded_fen) == (RefundEvent.DONE, 94)
     assert await stage.channel.refund(asked, back) == done
