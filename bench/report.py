@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -53,73 +53,115 @@ class Goal:
 
 def goals(results: Results) -> list[Goal]:
     """What was wished for, with the worst dialect's value."""
-    dialects = sorted(results.codec_us)
+    return [goal for wished in _GOALS for goal in wished(_Measured(results))]
 
-    def at(
-        dialect: str, connections: int, store: str = POSTGRES, *, grouped: bool = True, n: int = 1
-    ) -> Figures | None:
-        return results.median(Row(dialect, store, grouped, connections, n))
 
-    def worst(value: Callable[[str], float | None], *, at_most: bool = False) -> float | None:
-        found = [each for dialect in dialects if (each := value(dialect)) is not None]
+class _Measured:
+    """The questions that goals ask of the figures. Whatever was not measured is None."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self.pgbench_per_s = median(results.pgbench_per_s) if results.pgbench_per_s else None
+
+    def worst(self, value: Callable[[str], float | None], *, at_most: bool = False) -> float | None:
+        """The worst dialect's value: the least, or the largest when less is better."""
+        found = [each for dialect in sorted(self._results.codec_us) if (each := value(dialect)) is not None]
         return (max(found) if at_most else min(found)) if found else None
 
-    def to_echo(connections: int) -> Callable[[str], float | None]:
-        return lambda dialect: _ratio(_rate(at(dialect, connections)), _rate(_echo(results, connections)))
+    def at(
+        self, dialect: str, connections: int, store: str = POSTGRES, *, grouped: bool = True, processes: int = 1
+    ) -> Figures | None:
+        """The figures of a gateway."""
+        return self._results.median(Row(dialect, store, grouped, connections, processes))
 
-    def p50(store: str, *connections: int) -> Callable[[str], float | None]:
+    def echo(self, connections: int) -> Figures | None:
+        """The figures of a server that only echoes."""
+        return _echo(self._results, connections)
+
+    def codec_us(self, dialect: str) -> float:
+        """What the codec alone takes for a payment."""
+        return median(self._results.codec_us[dialect])
+
+    def to_one_by_one(self, connections: int, store: str = POSTGRES) -> float | None:
+        """How many times faster group commit is, at the worst."""
+        return self.worst(
+            lambda dialect: _ratio(
+                _rate(self.at(dialect, connections, store)), _rate(self.at(dialect, connections, store, grouped=False))
+            )
+        )
+
+    def p50_to_one_by_one(self, store: str, *connections: int) -> float | None:
+        """How many times as long a payment takes with group commit, at the worst."""
+
         def slowest(dialect: str) -> float | None:
             found = [
-                _ratio(_p50(at(dialect, number, store)), _p50(at(dialect, number, store, grouped=False)))
+                _ratio(_p50(self.at(dialect, number, store)), _p50(self.at(dialect, number, store, grouped=False)))
                 for number in connections
             ]
             return max((each for each in found if each is not None), default=None)
 
-        return slowest
+        return self.worst(slowest, at_most=True)
 
+
+def _beside_an_echo(measured: _Measured) -> Iterator[Goal]:
+    def at(connections: int) -> float | None:
+        echo = _rate(measured.echo(connections))
+        return measured.worst(lambda dialect: _ratio(_rate(measured.at(dialect, connections)), echo))
+
+    yield Goal(1, "group commit ÷ echo, PostgreSQL, 32 connections", 0.20, at(32))
+    yield Goal(2, "the same, 128 connections", 0.30, at(128))
+
+
+def _beside_pgbench(measured: _Measured) -> Iterator[Goal]:
+    floor = measured.pgbench_per_s
+    one = measured.worst(lambda dialect: _ratio(_rate(measured.at(dialect, 32)), floor))
+    yield Goal(3, "group commit ÷ pgbench, 32 connections", 0.75, one)
+    two = measured.worst(lambda dialect: _ratio(_rate(measured.at(dialect, 128, processes=2)), floor))
+    yield Goal(4, "2 processes ÷ pgbench, 128 connections", 1.3, two)
+
+
+def _worth_of_grouping(measured: _Measured) -> Iterator[Goal]:
+    yield Goal(5, "group commit ÷ one by one, PostgreSQL, 128 connections", 1.8, measured.to_one_by_one(128))
+
+
+def _cost_of_grouping(measured: _Measured) -> Iterator[Goal]:
+    many = measured.p50_to_one_by_one(POSTGRES, 8, 32, 128)
+    yield Goal(6, "p50: group commit ÷ one by one, PostgreSQL, 8 to 128 connections", 1.0, many, at_most=True)
+    for store, title in ((POSTGRES, "PostgreSQL"), (SQLITE, "SQLite")):
+        alone = measured.p50_to_one_by_one(store, 1)
+        yield Goal(6, f"the same, {title}, 1 connection", 1.10, alone, at_most=True)
+
+
+def _evenness(measured: _Measured) -> Iterator[Goal]:
     def spread(dialect: str) -> float | None:
-        found = at(dialect, 32)
+        found = measured.at(dialect, 32)
         return _ratio(found.p99_ms, found.p50_ms) if found else None
 
-    pgbench = median(results.pgbench_per_s) if results.pgbench_per_s else None
-    echo = _echo(results, 32)
-    return [
-        Goal(1, "group commit ÷ echo, PostgreSQL, 32 connections", 0.20, worst(to_echo(32))),
-        Goal(2, "the same, 128 connections", 0.30, worst(to_echo(128))),
-        Goal(3, "group commit ÷ pgbench, 32 connections", 0.75, worst(lambda d: _ratio(_rate(at(d, 32)), pgbench))),
-        Goal(
-            4, "2 processes ÷ pgbench, 128 connections", 1.3, worst(lambda d: _ratio(_rate(at(d, 128, n=2)), pgbench))
-        ),
-        Goal(
-            5,
-            "group commit ÷ one by one, PostgreSQL, 128 connections",
-            1.8,
-            worst(lambda d: _ratio(_rate(at(d, 128)), _rate(at(d, 128, grouped=False)))),
-        ),
-        Goal(
-            6,
-            "p50: group commit ÷ one by one, PostgreSQL, 8 to 128 connections",
-            1.0,
-            worst(p50(POSTGRES, 8, 32, 128), at_most=True),
-            True,
-        ),
-        Goal(6, "the same, PostgreSQL, 1 connection", 1.10, worst(p50(POSTGRES, 1), at_most=True), True),
-        Goal(6, "the same, SQLite, 1 connection", 1.10, worst(p50(SQLITE, 1), at_most=True), True),
-        Goal(7, "p99 ÷ p50, group commit, PostgreSQL, 32", 2.0, worst(spread, at_most=True), True),
-        Goal(
-            8,
-            "SQLite: group commit ÷ one by one, 32 connections",
-            3.0,
-            worst(lambda d: _ratio(_rate(at(d, 32, SQLITE)), _rate(at(d, 32, SQLITE, grouped=False)))),
-        ),
-        Goal(
-            10,
-            "codec ÷ the server's CPU for an echo",
-            1.0,
-            worst(lambda d: _ratio(median(results.codec_us[d]), echo.server_cpu_us if echo else None), at_most=True),
-            True,
-        ),
-    ]
+    value = measured.worst(spread, at_most=True)
+    yield Goal(7, "p99 ÷ p50, group commit, PostgreSQL, 32", 2.0, value, at_most=True)
+
+
+def _worth_of_grouping_on_a_file(measured: _Measured) -> Iterator[Goal]:
+    yield Goal(8, "SQLite: group commit ÷ one by one, 32 connections", 3.0, measured.to_one_by_one(32, SQLITE))
+
+
+def _cost_of_a_codec(measured: _Measured) -> Iterator[Goal]:
+    echo = measured.echo(32)
+    floor_us = echo.server_cpu_us if echo else None
+    value = measured.worst(lambda dialect: _ratio(measured.codec_us(dialect), floor_us), at_most=True)
+    yield Goal(10, "codec ÷ the server's CPU for an echo", 1.0, value, at_most=True)
+
+
+#: One for each thing that was wished for, in the order of their numbers.
+_GOALS: Final[Sequence[Callable[[_Measured], Iterator[Goal]]]] = (
+    _beside_an_echo,
+    _beside_pgbench,
+    _worth_of_grouping,
+    _cost_of_grouping,
+    _evenness,
+    _worth_of_grouping_on_a_file,
+    _cost_of_a_codec,
+)
 
 
 def show(results: Results, facts: Mapping[str, Any], console: Console) -> None:
