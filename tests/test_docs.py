@@ -333,16 +333,32 @@ def test_every_event_is_told(language: str, method: str) -> None:
     assert not missing(names, text)
 
 
+def branches(value: ast.expr | None) -> list[ast.expr]:
+    """What an expression can be, when it is a choice."""
+    if isinstance(value, ast.IfExp):
+        return [*branches(value.body), *branches(value.orelse)]
+    return [value] if value else []
+
+
 @both_languages
 def test_every_alarm_about_money_is_told(language: str) -> None:
-    """The texts in core/settle.py, as far as they are fixed: what `_alarm` returns, and what is passed as `alarm`."""
+    """The texts in core/settle.py, as far as they are fixed: what `_alarm` and `_refund_alarm` return, and what is
+    passed as `alarm`; and what the gateway itself has to say."""
     tree = ast.parse((SRC / "core" / "settle.py").read_text(encoding="utf-8"))
-    (chooses,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_alarm")
-    values = [node.value for node in ast.walk(chooses) if isinstance(node, ast.Return)]
-    values += [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "alarm"]
+    choosing = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.endswith("_alarm")]
+    returned = [node.value for each in choosing for node in ast.walk(each) if isinstance(node, ast.Return)]
+    values = [branch for value in returned for branch in branches(value)]
+    passed = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "alarm"]
+    values += [branch for value in passed for branch in branches(value)]
+    for path in (SRC / "gateway").glob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        values += [
+            call.args[-1] for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "_alarm"
+        ]
     firsts = [value.values[0] if isinstance(value, ast.JoinedStr) else value for value in values]
     texts = {f"`{str(first.value).strip()}" for first in firsts if isinstance(first, ast.Constant) and first.value}
-    assert len(texts) >= 4
+    assert len(choosing) == 2
+    assert len(texts) >= 10
     assert not missing(texts, page(language, "operations"))
 
 
