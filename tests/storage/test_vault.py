@@ -55,9 +55,7 @@ def test_a_new_master_key_seals_while_the_older_still_opens() -> None:
     sealed = Vault(OTHER).seal(Secret("s"), "x")
     rotated = Vault(KEY, OTHER)
     assert rotated.unseal(sealed, "x") == Secret("s")
-    assert not rotated.is_current(sealed)
     again = rotated.seal(Secret("s"), "x")
-    assert rotated.is_current(again)
     assert Vault(KEY).unseal(again, "x") == Secret("s")
     with pytest.raises(Unopenable, match="master key"):
         Vault(KEY).unseal(sealed, "x")

@@ -144,14 +144,12 @@ def test_metrics_count_notes_alarms_and_answers() -> None:
     watch.note("paid")
     watch.alarm("bug")
     watch.observe_request("teegon", 200, 0.004)
-    watch.set_level("in flight", 7)
     lines = watch.render().decode().splitlines()
     assert 'anytill_events_total{event="paid"} 2.0' in lines
     assert 'anytill_alarms_total{event="bug"} 1.0' in lines
     assert 'anytill_requests_total{dialect="teegon",status="200"} 1.0' in lines
     assert 'anytill_request_seconds_bucket{dialect="teegon",le="0.005"} 1.0' in lines
     assert 'anytill_request_seconds_bucket{dialect="teegon",le="0.002"} 0.0' in lines
-    assert 'anytill_level{what="in flight"} 7.0' in lines
 
 
 def test_two_watches_count_apart() -> None:

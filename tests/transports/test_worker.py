@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from anytill.transports.clock import StandingClock
-from anytill.transports.worker import Wake, gather_limited, work
+from anytill.transports.worker import Wake, work
 from tests.transports.fakes import Remembered, turns
 
 
@@ -138,61 +138,3 @@ async def test_stopping_finishes_the_round_in_hand() -> None:
     may_end.set()
     await asyncio.wait_for(task, timeout=30)
     assert ended == ["round"]
-
-
-@pytest.mark.anyio
-async def test_gather_limited_keeps_order_and_limit() -> None:
-    running: list[int] = []
-    most = 0
-
-    async def one(number: int) -> int:
-        nonlocal most
-        running.append(number)
-        most = max(most, len(running))
-        for _ in range(10 - number):
-            await asyncio.sleep(0)
-        running.remove(number)
-        return number
-
-    assert await gather_limited([one(number) for number in range(10)], 3) == list(range(10))
-    assert most == 3
-
-
-@pytest.mark.anyio
-async def test_gather_limited_lets_the_others_end_before_it_raises() -> None:
-    ended: list[int] = []
-
-    async def one(number: int) -> None:
-        await asyncio.sleep(0)
-        if number % 2:
-            raise RuntimeError(number)
-        ended.append(number)
-
-    with pytest.raises(ExceptionGroup) as raised:
-        await gather_limited([one(number) for number in range(6)], 2)
-    assert ended == [0, 2, 4]
-    assert sorted(str(fault) for fault in raised.value.exceptions) == ["1", "3", "5"]
-
-
-@pytest.mark.anyio
-async def test_gather_limited_of_nothing_is_nothing() -> None:
-    assert await gather_limited([], 3) == []
-
-
-@pytest.mark.anyio
-async def test_gather_limited_cancelled_leaves_nothing_running() -> None:
-    cancelled: list[int] = []
-
-    async def one(number: int) -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.append(number)
-            raise
-
-    task = asyncio.ensure_future(gather_limited([one(number) for number in range(5)], 2))
-    await turns()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert cancelled == [0, 1]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytill.wire.errors import Malformed, TooLarge, WireError
-from anytill.wire.form import decode_form, decode_query, decode_query_and_form, encode_form
+from anytill.wire.form import decode_form, decode_query, encode_form
 
 NAME = st.from_regex(r"[A-Za-z0-9_.]{1,64}", fullmatch=True)
 VALUE = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\r\n"), max_size=20)
@@ -91,16 +91,6 @@ def test_a_query_follows_the_same_rules() -> None:
     for query in ("a=1&a=2", "a=%", "a=\ud800"):
         with pytest.raises(Malformed):
             decode_query(query)
-
-
-def test_query_and_body_may_not_share_a_name() -> None:
-    assert decode_query_and_form("b=1", b"a=2") == {"b": "1", "a": "2"}
-    with pytest.raises(Malformed) as caught:
-        decode_query_and_form("a=1&b=1", b"b=1")
-    assert caught.value.field == "b"
-    half = "&".join(f"f{at}=" for at in range(150))
-    with pytest.raises(TooLarge):
-        decode_query_and_form(half, half.replace("f", "g").encode())
 
 
 @pytest.mark.parametrize(

@@ -126,11 +126,6 @@ class Payment:
         return PaymentRef(self.order_no, self.payment_id)
 
     @property
-    def refundable_fen(self) -> int:
-        """What may still be asked back."""
-        return self.paid_fen - self.reserved_fen if self.state is PaymentState.PAID else 0
-
-    @property
     def verdict(self) -> Verdict:
         """What the cashier may be told. Never NOT_PAID while the payer's money could still be with us."""
         if self.state is PaymentState.PAID:

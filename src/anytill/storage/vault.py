@@ -57,10 +57,6 @@ class Vault:
         except (InvalidTag, ValueError):
             raise Unopenable("changed since it was sealed, or of another credential") from None
 
-    def is_current(self, sealed: bytes) -> bool:
-        """False when the secret should be sealed again, because its master key is an older one."""
-        return sealed[_KEY_ID] == self._first
-
 
 def _key_id(master_key: bytes) -> bytes:
     return hashlib.sha256(b"anytill master key" + master_key).digest()[: _KEY_ID.stop - _KEY_ID.start]

@@ -16,7 +16,7 @@ from typing import Any, Final, TextIO
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from anytill.transports.faults import fault_fields
 from anytill.wire.redact import mask_code, mask_secret
@@ -66,7 +66,6 @@ class JsonWatch:
         self._seconds = Histogram(
             "anytill_request_seconds", "Time to answer.", ["dialect"], buckets=_SECONDS, registry=registry
         )
-        self._levels = Gauge("anytill_level", "How much of something there is now.", ["what"], registry=registry)
         self._unwritten = Counter("anytill_log_lines_lost", "Log lines that could not be written.", registry=registry)
         # Looking a child up by its labels costs more than counting; event names are few.
         self._event_counters: dict[str, Counter] = {}
@@ -98,10 +97,6 @@ class JsonWatch:
             self._request_counters[dialect, status] = found
         found[0].inc()
         found[1].observe(duration_s)
-
-    def set_level(self, what: str, amount: int) -> None:
-        """How much of something there is now, such as requests in flight or notices that are due."""
-        self._levels.labels(what).set(amount)
 
     def render(self) -> bytes:
         """All metrics in the Prometheus text format, for /metrics."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from anytill.ports import Clock, Watch
 from anytill.transports.faults import fault_fields
@@ -19,8 +19,6 @@ _FIRST_BACK_OFF_MS: Final = 1_000
 _LONGEST_BACK_OFF_MS: Final = 30_000
 # A round may leave rows due that others hold just now; without a breath the loop would ask for them without end.
 _BREATH_S: Final = 0.005
-
-T = TypeVar("T")
 
 
 class Wake:
@@ -93,38 +91,6 @@ async def work(
         pause_ms = poll_ms if next_due_ms is None else min(next_due_ms - clock.now_ms(), poll_ms)
         pause = clock.sleep_ms(pause_ms) if pause_ms > 0 else asyncio.sleep(_BREATH_S)
         await _first_of(pause, wake.wait(), stop.wait())
-
-
-async def gather_limited(coroutines: Iterable[Coroutine[Any, Any, T]], limit: int) -> list[T]:
-    """The results of all, in order, with at most `limit` running at a time.
-
-    One that raises stops no other; when all have ended, what was raised is raised together as an ExceptionGroup.
-    """
-    if limit < 1:
-        raise ValueError("at least one must be allowed to run")
-    queue = list(enumerate(coroutines))
-    queue.reverse()
-    results: dict[int, T] = {}
-    faults: list[Exception] = []
-
-    async def run_some() -> None:
-        while queue:
-            index, coroutine = queue.pop()
-            try:
-                results[index] = await coroutine
-            except Exception as fault:  # noqa: BLE001 - raised below, when the others have ended
-                faults.append(fault)
-
-    runners = [asyncio.ensure_future(run_some()) for _ in range(min(limit, len(queue)))]
-    try:
-        await asyncio.gather(*runners)
-    finally:
-        await _cancel(runners)
-        for _, unstarted in queue:
-            unstarted.close()
-    if faults:
-        raise ExceptionGroup("some of the work failed", faults)
-    return [results[index] for index in range(len(results))]
 
 
 async def _first_of(*coroutines: Coroutine[Any, Any, Any]) -> None:

@@ -64,18 +64,6 @@ def decode_query(query: str, *, max_fields: int = MAX_FIELDS, max_value: int = M
     return decode_form(raw, max_fields=max_fields, max_value=max_value)
 
 
-def decode_query_and_form(query: str, body: bytes) -> dict[str, str]:
-    """The fields of both places, the query's first; a name in both would have two values, so it is Malformed."""
-    in_query = decode_query(query)
-    in_body = decode_form(body)
-    for name in in_query:
-        if name in in_body:
-            raise Malformed("a field occurs in the query and in the body", field=name)
-    if len(in_query) + len(in_body) > MAX_FIELDS:
-        raise TooLarge(f"more than {MAX_FIELDS} fields")
-    return in_query | in_body
-
-
 def encode_form(fields: Mapping[str, str]) -> bytes:
     """A form body in the mapping's order: upper-case escapes, space as `+`, the same bytes for the same fields."""
     return "&".join([f"{_escape(name)}={_escape(value)}" for name, value in fields.items()]).encode("ascii")
