@@ -22,6 +22,8 @@ DIALECT_FILES = ("__init__.py", "messages.py", "codec.py", "server.py", "client.
 # The parts of a compound name count: a class PaymentManager is a Manager, a module form_utils holds utils.
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "manager", "base"}
 MONEY_PLACES = ("core", "gateway", "dialects", "wire/amounts.py")
+STATES_MOVE_IN = ("src/anytill/core/lifecycle.py", "src/anytill/core/settle.py")
+MOVERS = {"next_state", "next_refund_state", "PAYMENT_MOVES", "REFUND_MOVES"}
 # Written so that this file does not find itself.
 TO_DO, FIX_ME, THREE_X = (mark.replace("-", "") for mark in ("TO-DO", "FIX-ME", "XX-X"))
 UNFINISHED = re.compile(rf"\b(?:{TO_DO}|{FIX_ME}|{THREE_X})\b")
@@ -96,6 +98,18 @@ def money_is_never_a_float(root: Path) -> Iterator[str]:
                 yield at(root, path, node.lineno, f"{node.func.id}() where amounts pass; money is integer fen")
 
 
+def states_move_in_one_place(root: Path) -> Iterator[str]:
+    for path in python_files(root, "src", "bench"):
+        if path.relative_to(root).as_posix() in STATES_MOVE_IN:
+            continue
+        for node in ast.walk(parsed(path)):
+            names = {node.attr} if isinstance(node, ast.Attribute) else set()
+            if isinstance(node, ast.ImportFrom):
+                names = {alias.name for alias in node.names}
+            for name in sorted(names & MOVERS):
+                yield at(root, path, node.lineno, f"{name} outside core/settle.py, where alone states move")
+
+
 def nothing_is_left_unfinished(root: Path) -> Iterator[str]:
     for path in python_files(root, "src", "tests", "bench", "scripts"):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -146,6 +160,7 @@ RULES: tuple[Rule, ...] = (
     modules_say_what_they_are_for,
     names_say_something,
     money_is_never_a_float,
+    states_move_in_one_place,
     nothing_is_left_unfinished,
     dialect_folders_are_complete,
     no_home_directory_is_named,
@@ -217,6 +232,21 @@ BAD = (
             f"{A}/core/money.py:2: float() where amounts pass; money is integer fen",
             f"{A}/dialects/till/codec.py:1: round() where amounts pass; money is integer fen",
             f"{A}/wire/amounts.py:1: float() where amounts pass; money is integer fen",
+        ],
+    ),
+    Bad(
+        states_move_in_one_place,
+        {
+            f"{A}/core/lifecycle.py": "PAYMENT_MOVES = {}\ndef next_state(): ...\n",
+            f"{A}/core/settle.py": "from anytill.core.lifecycle import next_refund_state, next_state\n",
+            f"{A}/gateway/payments.py": "from anytill.core.lifecycle import OPEN_STATES, next_state\n",
+            f"{A}/gateway/refunds.py": "from anytill.core import lifecycle\nlifecycle.next_refund_state(1, 2)\n",
+            f"{A}/channels/lab/book.py": "from anytill.core.lifecycle import PAYMENT_MOVES as MOVES\n",
+        },
+        [
+            f"{A}/channels/lab/book.py:1: PAYMENT_MOVES outside core/settle.py, where alone states move",
+            f"{A}/gateway/payments.py:1: next_state outside core/settle.py, where alone states move",
+            f"{A}/gateway/refunds.py:2: next_refund_state outside core/settle.py, where alone states move",
         ],
     ),
     Bad(
