@@ -321,3 +321,12 @@ def test_a_credential_may_speak_for_a_merchant_of_before(tmp_path: Path) -> None
     )
     with running(serve):
         assert serve.chaoying().pay("CLI00010", 1, "135555550000001000").word is Word.YES
+
+
+@pytest.mark.parametrize("sign", ["?", "/", "#", "@", ":", "%"])
+def test_no_part_of_a_databases_password_is_told(sign: str) -> None:
+    run = command("audit", "--store", f"postgresql://user:hushed{sign}silent@127.0.0.1:1/none")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("anytill: store.url: ")
+    assert "hushed" not in run.stderr
+    assert "silent" not in run.stderr

@@ -152,7 +152,7 @@ async def looking(settings: Settings) -> AsyncIterator[Store]:
     try:
         store = await open_to_look(settings.text("store.url"))
     except (InUse, WrongSchema, StoreUnavailable, ValueError, OSError) as fault:
-        raise SettingsError(f"store.url: {_server(settings)}{fault}") from None
+        raise _unusable(settings, fault) from None
     try:
         yield store
     finally:
@@ -165,13 +165,17 @@ async def _open_store(settings: Settings, vault: Vault, watch: JsonWatch | None 
     try:
         return await open_store(settings.text("store.url"), vault=vault, group_commit=group_commit, watch=watch)
     except (ValueError, InUse, WrongSchema, StoreUnavailable) as fault:
-        raise SettingsError(f"store.url: {_server(settings)}{fault}") from fault
+        raise _unusable(settings, fault) from fault
 
 
-def _server(settings: Settings) -> str:
-    """The database server's host and port, for people; empty for a file. Never a part of the password, and so nothing
-    at all of an address that can be read in two ways because its password was not escaped."""
+def _unusable(settings: Settings, fault: Exception) -> SettingsError:
+    """Why a store cannot be had, with the database server's host and port. Never a part of the password: an address in
+    which one was not escaped can be read in two ways, and the driver quotes what it could not read."""
     scheme, _, rest = settings.text("store.url").partition("://")
+    if not scheme.startswith("postgres"):
+        return SettingsError(f"store.url: {fault}")
+    if isinstance(fault, ValueError):
+        return SettingsError("store.url: the address cannot be read; signs in a password are percent-encoded")
     place, _, options = rest.partition("?")
     host = place.rpartition("@")[2].partition("/")[0]
-    return f"{host}: " if scheme.startswith("postgres") and host and "@" not in options else ""
+    return SettingsError(f"store.url: {host}: {fault}" if host and "@" not in options else f"store.url: {fault}")
