@@ -103,9 +103,9 @@ def states_move_in_one_place(root: Path) -> Iterator[str]:
         if path.relative_to(root).as_posix() in STATES_MOVE_IN:
             continue
         for node in ast.walk(parsed(path)):
-            names = {node.attr} if isinstance(node, ast.Attribute) else set()
-            if isinstance(node, ast.ImportFrom):
-                names = {alias.name for alias in node.names}
+            if not isinstance(node, ast.Attribute | ast.ImportFrom):
+                continue
+            names = {node.attr} if isinstance(node, ast.Attribute) else {alias.name for alias in node.names}
             for name in sorted(names & MOVERS):
                 yield at(root, path, node.lineno, f"{name} outside core/settle.py, where alone states move")
 
