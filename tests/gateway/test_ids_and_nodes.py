@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
 from anytill.bootstrap.nodes import LEASE_MS, RENEW_MS, NodeHolder
 from anytill.channels.upstream import UpstreamChannel
-from anytill.core.errors import PaymentNotFound
-from anytill.core.ids import IdMaker, NoNode
+from anytill.core.answer import Answer
+from anytill.core.errors import Overloaded, PaymentNotFound
+from anytill.core.ids import IdMaker
 from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Merchant
 from anytill.core.payment import Payment, PaymentRef, Verdict
 from anytill.gateway import Gateway, GatewayTill
+from tests.gateway.meddler import meddled
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -65,7 +68,7 @@ async def test_a_process_that_slept_past_its_lease_takes_no_order_until_it_holds
     _, others = await a_process(world)
     assert others.make(world.clock.now_ms())[-3:] == node, "what nobody holds any more is taken by the next"
     order = world.order()
-    with pytest.raises(NoNode):
+    with pytest.raises(Overloaded):
         await till.pay(order)
     with pytest.raises(PaymentNotFound):
         await till.find(PaymentRef(order.order_no))
@@ -73,6 +76,19 @@ async def test_a_process_that_slept_past_its_lease_takes_no_order_until_it_holds
     paid = await till.pay(order)
     assert paid.state is PaymentState.PAID
     assert paid.payment_id[-3:] != node
+
+
+async def test_a_lease_that_ends_during_the_pay_call_keeps_nothing_from_being_written(world: World) -> None:
+    channel = await meddled(world)
+
+    async def outlives_the_lease(real: Awaitable[Answer]) -> Answer:
+        world.parts.ids.grant(1, 0)
+        return await real
+
+    channel.pay_says = outlives_the_lease
+    payment = await (await world.till()).pay(world.order())
+    assert payment.state is PaymentState.PAID
+    assert len(await world.store.notices_of(payment.merchant_id, payment.payment_id)) == 1
 
 
 async def test_an_order_of_our_number_that_is_anothers_is_not_taken_for_ours(world: World) -> None:

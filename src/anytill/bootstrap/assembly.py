@@ -164,7 +164,7 @@ async def _open_store(settings: Settings, vault: Vault, watch: JsonWatch | None 
     group_commit = settings.switch("store.group_commit")
     try:
         return await open_store(settings.text("store.url"), vault=vault, group_commit=group_commit, watch=watch)
-    except (ValueError, InUse, WrongSchema, StoreUnavailable) as fault:
+    except (ValueError, InUse, WrongSchema, StoreUnavailable, OSError) as fault:
         raise _unusable(settings, fault) from fault
 
 

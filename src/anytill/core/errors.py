@@ -65,7 +65,7 @@ class RefundExceedsPaid(Refusal):
 
 
 class RefundConflict(Refusal):
-    """The refund number was used with other contents: take a new number."""
+    """The refund number was used with other contents: ask about that refund before anything is given back again."""
 
 
 class RefundNotFound(Refusal):

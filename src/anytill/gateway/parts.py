@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from anytill.core.errors import NotSupported
-from anytill.core.ids import IdMaker
+from anytill.core.errors import NotSupported, Overloaded
+from anytill.core.ids import IdMaker, NoNode
 from anytill.core.merchant import Merchant
 from anytill.core.wallet import Wallet
 from anytill.ports import Chance, Channel, Clock, DueKind, NoticeForm, Post, Store, Watch
@@ -37,8 +37,11 @@ class Parts:
     wake: Callable[[DueKind], None] = _nobody_waits  # something of this kind is due at once
 
     def new_id(self) -> str:
-        """A number of ours."""
-        return self.ids.make(self.clock.now_ms())
+        """A number of ours. Raises Overloaded while none can be made: nothing was accepted yet."""
+        try:
+            return self.ids.make(self.clock.now_ms())
+        except NoNode:
+            raise Overloaded from None
 
     def channel_for(self, merchant: Merchant, wallet: Wallet) -> Channel:
         """The channel that moves this merchant's money from this wallet. Raises NotSupported when there is none."""

@@ -225,7 +225,7 @@ class Payments:
         now = self._clock.now_ms()
         return Notice(
             merchant_id=payment.merchant_id,
-            notice_id=self._parts.new_id(),
+            notice_id=f"{payment.payment_id}P",  # a payment becomes PAID once, and no number has to be had for it
             payment_id=payment.payment_id,
             dialect=payment.dialect,
             login=payment.login,

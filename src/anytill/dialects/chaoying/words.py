@@ -199,7 +199,9 @@ REFUSALS: Final[Mapping[type[errors.Refusal], Refused]] = {
     errors.NotCancellable: Refused(Code.CANCEL_ERROR, "交易撤销错误：超过5分钟或已退款的订单不能撤销，请改用退款"),
     errors.NotRefundable: Refused(Code.REFUND_ERROR, "退款错误：订单未支付或正在撤销，请先查询订单"),
     errors.RefundExceedsPaid: Refused(Code.REFUND_ERROR, "退款错误：累计退款超过实付金额，请核对退款金额"),
-    errors.RefundConflict: Refused(Code.REFUND_ERROR, "退款错误：out_refund_no已用于另一笔退款，请更换退款单号"),
+    errors.RefundConflict: Refused(
+        Code.REFUND_ERROR, "退款错误：out_refund_no已用于另一笔退款，请先查询该退款的结果，确认后再换新单号"
+    ),
     errors.RefundNotFound: Refused(Code.REFUND_QUERY_ERROR, "退款查询错误：退款单不存在，请核对退款单号"),
     errors.NoticeAddressRefused: Refused(Code.PARAMETER, "参数错误：notify_url须为可直接访问的公网地址"),
     errors.Overloaded: Refused(Code.SYSTEM, "系统错误：系统繁忙，本次请求未受理，请稍后重试"),

@@ -366,7 +366,7 @@ REFUSALS: Final[Mapping[type[Refusal], str]] = {
     NotCancellable: "支付单已不能撤销，请改为退款",
     NotRefundable: "支付单当前不能退款，请先查询支付状态",
     RefundExceedsPaid: "退款金额超出可退金额，请核对金额",
-    RefundConflict: "退款编号已使用且内容不同，请更换退款编号",
+    RefundConflict: "退款编号已用于内容不同的退款，请先查询该退款的结果，确认后再更换编号",
     RefundNotFound: "退款单不存在，请核对退款编号",
     NoticeAddressRefused: "接口异步通知地址 notify_url 不可用，请使用公网的 http 或 https 地址",
     Overloaded: "系统繁忙，本次请求未受理，请稍后重试",
