@@ -1,16 +1,20 @@
-"""Fixtures for all tests: the event loop, a PostgreSQL server and databases of one's own, hypothesis' profiles."""
+"""Fixtures for all tests: the event loop, a PostgreSQL server, a gateway on each kind of store, hypothesis' profiles."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres import NoServer, Server, fresh_database, server_for_tests
+from tests.world import World, opened_world
 
+#: What needs a gateway is tested on both.
+STORES = ("sqlite", "postgres")
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 # CI must say the same about the same commit, so it draws no new examples; at a desk each run looks further.
@@ -42,3 +46,19 @@ def postgres_dsn(postgres_server: Server) -> Iterator[str]:
     """The DSN of an empty database that is this test's alone."""
     with fresh_database(postgres_server.dsn) as dsn:
         yield dsn
+
+
+@pytest.fixture(params=STORES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store of each engine in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'world.db'}"
+    dsn: str = request.getfixturevalue("postgres_dsn")
+    return dsn
+
+
+@pytest.fixture
+async def world(store_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """A started gateway on an empty store."""
+    async with opened_world(store_url, tmp_path) as world:
+        yield world

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from anytill.core.answer import Answer, RefundAnswer
 from anytill.core.errors import NotSupported, Overloaded
 from anytill.core.ids import IdMaker, NoNode
 from anytill.core.merchant import Merchant
 from anytill.core.wallet import Wallet
 from anytill.ports import Chance, Channel, Clock, DueKind, NoticeForm, Post, Store, Watch
+
+Word = TypeVar("Word", Answer, RefundAnswer)
 
 
 def _nobody_waits(_kind: DueKind) -> None:
@@ -50,3 +53,11 @@ class Parts:
         if channel is None:
             raise NotSupported
         return channel
+
+    async def heard(self, word: Awaitable[Word], silence: Word, where: str = "channel", **numbers: str) -> Word:
+        """A channel's word; a fault in its adapter is silence, never a "no"."""
+        try:
+            return await word
+        except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
+            self.watch.fault(where, fault, **numbers)
+            return silence

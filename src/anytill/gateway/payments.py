@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
 from anytill.core import retry
-from anytill.core.answer import SILENCE, Answer
+from anytill.core.answer import REFUND_SILENCE, SILENCE, Answer
 from anytill.core.errors import (
     NotCancellable,
     Overloaded,
@@ -190,11 +190,8 @@ class Payments:
             currency=payment.currency,
             channel=payment.channel,
         )
-        try:
-            answer = await channel.refund(payment, refund)
-        except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
-            self._parts.watch.fault("refund_whole", fault, payment_id=payment.payment_id)
-            return SILENCE
+        word = channel.refund(payment, refund)
+        answer = await self._parts.heard(word, REFUND_SILENCE, "refund_whole", payment_id=payment.payment_id)
         if answer.event is RefundEvent.DONE and answer.refunded_fen == refund.amount_fen:
             return Answer(PaymentEvent.CANCELLED, by_refund=True)
         if answer.event is RefundEvent.DONE:
@@ -205,12 +202,7 @@ class Payments:
         return SILENCE
 
     async def _heard(self, payment: Payment, word: Awaitable[Answer]) -> Answer:
-        """The channel's word; a fault in its adapter is silence, never a "no"."""
-        try:
-            return await word
-        except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
-            self._parts.watch.fault("channel", fault, payment_id=payment.payment_id)
-            return SILENCE
+        return await self._parts.heard(word, SILENCE, payment_id=payment.payment_id)
 
     def _channel(self, payment: Payment) -> Channel:
         return self._parts.channels[payment.channel]

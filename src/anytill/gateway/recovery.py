@@ -44,43 +44,46 @@ class Recovery:
 
     async def payments(self) -> int | None:
         """Begin what all payments need that are due now, as far as there is room; returns when the next one is due."""
-
-        def begin(payment: Payment, under_way: UnderWay) -> Awaitable[object]:
-            under_way.begin(payment.channel)
-            return self._payments.attend(payment)
-
-        return await self._work(DueKind.PAYMENT, self._store.claim_payments, begin, lambda payment: payment.channel)
+        return await self._work(
+            DueKind.PAYMENT,
+            self._store.claim_payments,
+            lambda payment: payment.channel,
+            lambda payment, _: self._payments.attend(payment),
+        )
 
     async def refunds(self) -> int | None:
         """Likewise for refunds."""
-
-        def begin(refund: Refund, under_way: UnderWay) -> Awaitable[object]:
-            under_way.begin(refund.channel)
-            return self._refunds.attend(refund)
-
-        return await self._work(DueKind.REFUND, self._store.claim_refunds, begin, lambda refund: refund.channel)
+        return await self._work(
+            DueKind.REFUND,
+            self._store.claim_refunds,
+            lambda refund: refund.channel,
+            lambda refund, _: self._refunds.attend(refund),
+        )
 
     async def notices(self) -> int | None:
         """Likewise for notices; of one claim, what is too much for a receiver is put back untried."""
-
-        def begin(notice: Notice, under_way: UnderWay) -> Awaitable[object]:
-            has_room = under_way.begin(notice.receiver)
-            return self._notices.attend(notice) if has_room else self._notices.put_back(notice)
-
-        return await self._work(DueKind.NOTICE, self._store.claim_notices, begin, lambda notice: notice.receiver)
+        return await self._work(
+            DueKind.NOTICE,
+            self._store.claim_notices,
+            lambda notice: notice.receiver,
+            lambda notice, has_room: (self._notices.attend if has_room else self._notices.put_back)(notice),
+        )
 
     async def _work(
         self,
         kind: DueKind,
         claim: Callable[[int, int, int, Collection[str]], Awaitable[Sequence[Row]]],
-        begin: Callable[[Row, UnderWay], Awaitable[object]],
-        place: Callable[[Row], str],
+        place_of: Callable[[Row], str],
+        begun: Callable[[Row, bool], Awaitable[object]],
     ) -> int | None:
+        """`begun` is told whether the row's place had room for it beside the others of its claim."""
         under_way = self._under_way[kind]
         while room := min(under_way.room, _AT_ONCE):
             rows = await claim(self._parts.clock.now_ms(), LEASE_MS, room, under_way.busy)
             for row in rows:
-                self._parts.start(self._carried_out(kind, place(row), begin(row, under_way), row))
+                place = place_of(row)
+                work = begun(row, under_way.begin(place))
+                self._parts.start(self._carried_out(kind, place, work, row))
             if len(rows) < room:
                 return await self._store.next_due_ms(kind, under_way.busy)
         return None

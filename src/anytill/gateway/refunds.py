@@ -137,9 +137,4 @@ class Refunds:
         return await self.attend(refund, by_till=True)
 
     async def _heard(self, refund: Refund, word: Awaitable[RefundAnswer]) -> RefundAnswer:
-        """The channel's word; a fault in its adapter is silence, never a "no"."""
-        try:
-            return await word
-        except Exception as fault:  # noqa: BLE001 - no fault of ours may become a "no"
-            self._parts.watch.fault("channel", fault, refund_id=refund.refund_id)
-            return REFUND_SILENCE
+        return await self._parts.heard(word, REFUND_SILENCE, refund_id=refund.refund_id)

@@ -41,6 +41,12 @@ def _known(record: type[Payment | Refund | Notice | Merchant], about: str) -> di
     return {name: value for name, value in orjson.loads(about).items() if name in record.__dataclass_fields__}
 
 
+def _check_fixed(kind: str, number: str, before: object, after: object, names: Sequence[str]) -> None:
+    for name in names:
+        if getattr(before, name) != getattr(after, name):
+            raise ValueError(f"a move of {kind} {number} cannot change {name}")
+
+
 def _about_payment(payment: Payment) -> str:
     return json_text(
         {
@@ -87,9 +93,7 @@ def new_payment(payment: Payment) -> Values:
 
 def moved_payment(before: Payment, after: Payment) -> Values:
     """The values of move_payment. Raises ValueError if `after` changes what a move may not."""
-    for name in (*_FIXED, *_OF_REFUNDS):
-        if getattr(before, name) != getattr(after, name):
-            raise ValueError(f"a move of payment {before.payment_id} cannot change {name}")
+    _check_fixed("payment", before.payment_id, before, after, (*_FIXED, *_OF_REFUNDS))
     return {
         "merchant_id": before.merchant_id,
         "payment_id": before.payment_id,
@@ -168,18 +172,22 @@ def new_refund(refund: Refund) -> Values:
 
 def moved_refund(before: Refund, after: Refund) -> Values:
     """The values of move_refund. Raises ValueError if `after` is another refund or of another amount."""
-    for name in (
-        "merchant_id",
-        "refund_id",
-        "refund_no",
-        "payment_id",
-        "channel",
-        "amount_fen",
-        "currency",
-        "created_at_ms",
-    ):
-        if getattr(before, name) != getattr(after, name):
-            raise ValueError(f"a move of refund {before.refund_id} cannot change {name}")
+    _check_fixed(
+        "refund",
+        before.refund_id,
+        before,
+        after,
+        (
+            "merchant_id",
+            "refund_id",
+            "refund_no",
+            "payment_id",
+            "channel",
+            "amount_fen",
+            "currency",
+            "created_at_ms",
+        ),
+    )
     return {
         "merchant_id": before.merchant_id,
         "refund_id": before.refund_id,
@@ -239,9 +247,13 @@ def new_notice(notice: Notice) -> Values:
 
 def moved_notice(before: Notice, after: Notice) -> Values:
     """The values of move_notice. What a notice says is frozen: raises ValueError if `after` says something else."""
-    for name in ("merchant_id", "notice_id", "payment_id", "receiver", "created_at_ms", "facts"):
-        if getattr(before, name) != getattr(after, name):
-            raise ValueError(f"a move of notice {before.notice_id} cannot change {name}")
+    _check_fixed(
+        "notice",
+        before.notice_id,
+        before,
+        after,
+        ("merchant_id", "notice_id", "payment_id", "receiver", "created_at_ms", "facts"),
+    )
     return {
         "merchant_id": before.merchant_id,
         "payment_id": before.payment_id,
