@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the event loop, a PostgreSQL server, a gateway on each kind of store, hypothesis' profiles."""
+"""Fixtures for all tests: the event loop, a PostgreSQL server, a gateway on each kind of store, hypothesis."""
 
 from __future__ import annotations
 
