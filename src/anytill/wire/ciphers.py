@@ -1,0 +1,67 @@
+"""AES in CBC mode, zero filling, and base64 without leniency.
+
+    encrypt:  text -> zero bytes up to a multiple of 16 (none when aligned) -> AES-CBC -> base64
+    decrypt:  base64 -> AES-CBC -> bytes, filling and all: where the text ends, its format knows
+
+Whatever is wrong on the way in is one and the same error, whose text names no step: an answer that tells a bad length
+from a bad filling, or that shows a piece of what came out, gives the plain text away byte by byte (and, where key and
+initial vector are one, the key). For the same reason a caller checks its signature before it decrypts anything.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from binascii import Error, a2b_base64
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+
+from anytill.wire.errors import Malformed
+
+BLOCK: Final = 16
+
+
+def unreadable() -> Malformed:
+    """The one error for whatever cannot be decrypted, or is not what it should be once it was."""
+    return Malformed("not readable with this key")
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes of a canonical base64 text: the standard letters, a length that is a multiple of four, no loose bits.
+
+    Exactly one text stands for each row of bytes. Raises Malformed.
+    """
+    try:
+        decoded = a2b_base64(text, strict_mode=True)
+    except (Error, ValueError):
+        raise unreadable() from None
+    # Strict mode passes over bits that the last letter has to spare.
+    if b64encode(decoded).decode() != text:
+        raise unreadable()
+    return decoded
+
+
+def encode_base64(data: bytes) -> str:
+    """Standard base64 in one line."""
+    return b64encode(data).decode()
+
+
+def decrypt_cbc(data: bytes, *, key: bytes, iv: bytes) -> bytes:
+    """The deciphered blocks, filling included. Raises Malformed unless there is at least one block and no half one."""
+    if not data or len(data) % BLOCK:
+        raise unreadable()
+    decryptor = Cipher(AES(key), CBC(iv)).decryptor()
+    return decryptor.update(data) + decryptor.finalize()
+
+
+def encrypt_cbc(data: bytes, *, key: bytes, iv: bytes) -> bytes:
+    """The ciphered blocks of data that fills blocks. Raises ValueError when it does not."""
+    encryptor = Cipher(AES(key), CBC(iv)).encryptor()
+    return encryptor.update(data) + encryptor.finalize()
+
+
+def zero_filled(data: bytes) -> bytes:
+    """The data with zero bytes behind it up to the next full block; unchanged when its last block is full."""
+    return data + bytes(-len(data) % BLOCK)
