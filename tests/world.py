@@ -27,7 +27,7 @@ from anytill.core.payment import Payment, PaymentRef, PayOrder
 from anytill.core.secret import Secret
 from anytill.dialects import Client, load_dialects
 from anytill.gateway import Gateway, GatewayTill, Parts
-from anytill.ports import Channel, DueKind, Journal, Store, Unreachable
+from anytill.ports import LETTERS_AND_DIGITS, Channel, DueKind, Journal, Store, Unreachable
 from anytill.storage import Vault, open_store
 from anytill.transports.clock import StandingClock
 from anytill.transports.journal import FileJournal
@@ -45,7 +45,7 @@ class CountingChance:
     def __init__(self) -> None:
         self._numbers = count(1)
 
-    def token(self, length: int) -> str:
+    def token(self, length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
         """See `ports.Chance`."""
         return f"{next(self._numbers):0{length}d}"[-length:]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
-from anytill.dialects import Dialect, Route, SandboxAccess
+from anytill.dialects import Dialect, Login, Route, SandboxAccess
 from anytill.dialects.dialect_template import messages
 from anytill.dialects.dialect_template.client import Client
 from anytill.dialects.dialect_template.server import PaidNotice, handle, system_error
@@ -29,6 +30,8 @@ DIALECT = Dialect(
     form=PaidNotice(),
     client=Client,
     client_settings=("base_url", "app", "key"),
+    key=KeyShape(32),
+    signs=Login.MERCHANT,
     sandbox=_SANDBOX,
     sandbox_settings=_sandbox_settings,
 )

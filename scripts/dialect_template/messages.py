@@ -197,6 +197,7 @@ REFUSALS: Final[Mapping[type[errors.Refusal], str]] = {
     errors.NotRefundable: "NOT_REFUNDABLE",
     errors.RefundExceedsPaid: "REFUND_EXCEEDS_PAID",
     errors.RefundConflict: "REFUND_CONFLICT",
+    errors.TooManyRefunds: "TOO_MANY_REFUNDS",
     errors.RefundNotFound: "REFUND_NOT_FOUND",
     errors.NoticeAddressRefused: "NOTICE_ADDRESS_REFUSED",
     errors.Overloaded: "OVERLOADED",

@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from anytill.core.answer import Answer, RefundAnswer
+from anytill.core.device import Act, Device, OneTimeCode, Operator, Shop, Sighting
 from anytill.core.ledger import Posting
-from anytill.core.merchant import Credential, Merchant
+from anytill.core.merchant import Agent, Credential, Merchant
 from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
 from anytill.core.secret import Secret
@@ -51,6 +52,16 @@ class Payer:
 
     wallet: Wallet
     payer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletSession:
+    """Who opened a mini-program in the wallet, and the key that the wallet gave the visit."""
+
+    payer_id: str
+    session_key: Secret
+    expires_in_s: int
+    union_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,9 @@ class Channel(Protocol):
     async def face_ticket(self, merchant_id: str, device: str, raw: str) -> FaceTicket:
         """A ticket for the wallet's face device. Raises NotSupported."""
 
+    async def session(self, app_id: str, code: Secret) -> WalletSession:
+        """Who is behind the code that a mini-program got at log-in. Raises InvalidPayCode, NotSupported."""
+
 
 class RefundPlaced(StrEnum):
     """What became of the wish to write a new refund."""
@@ -110,7 +124,86 @@ class StoreUnavailable(Exception):
     """The database does not answer. What was asked for may or may not have been written."""
 
 
-class Store(Protocol):
+class Register(Protocol):
+    """Who is who: merchants, their devices and people, keys, and what was done to them. Every write is one transaction,
+    its act with it, and when it returns it is on disk."""
+
+    async def merchant(self, merchant_id: str) -> Merchant | None:
+        """One merchant."""
+
+    async def credential(self, dialect: str, login: str) -> Credential | None:
+        """One credential with the merchants it speaks for."""
+
+    async def put_merchant(self, merchant: Merchant, act: Act | None = None) -> None:
+        """Write or replace a merchant, whatever version is there, with the act that says who did so."""
+
+    async def move_merchant(self, before: Merchant, after: Merchant, act: Act | None = None) -> bool:
+        """Replace a merchant; False if it is no longer so, or if its agent has its mobile or username elsewhere."""
+
+    async def enrol_merchant(self, merchant: Merchant, dialect: str, login: str, number: str, act: Act) -> bool:
+        """Write a new merchant and let a credential speak for it under this number; False if anything of it is
+        taken."""
+
+    async def merchant_by_mobile(self, agent_id: str, mobile: str) -> Merchant | None:
+        """The merchant that an agent knows by this mobile."""
+
+    async def merchant_by_username(self, agent_id: str, username: str) -> Merchant | None:
+        """The merchant that an agent knows by this user name."""
+
+    async def merchants(self, limit: int) -> Sequence[Merchant]:
+        """All merchants, by id."""
+
+    async def put_credential(self, credential: Credential, act: Act | None = None) -> None:
+        """Write or replace a credential and its merchants."""
+
+    async def put_agent(self, agent: Agent, act: Act | None = None) -> None:
+        """Write or replace an agent."""
+
+    async def agents(self) -> Sequence[Agent]:
+        """All agents, by id."""
+
+    async def put_shop(self, shop: Shop, act: Act | None = None) -> None:
+        """Write or replace a shop."""
+
+    async def shops_of(self, merchant_id: str) -> Sequence[Shop]:
+        """A merchant's shops, by id."""
+
+    async def put_operator(self, operator: Operator, act: Act | None = None) -> None:
+        """Write or replace an operator."""
+
+    async def operators_of(self, merchant_id: str) -> Sequence[Operator]:
+        """A merchant's operators, by id."""
+
+    async def put_device(self, device: Device, credential: Credential | None = None, act: Act | None = None) -> None:
+        """Write or replace a device, its credential with it if it has one."""
+
+    async def device(self, dialect: str, device_id: str) -> Device | None:
+        """One device."""
+
+    async def devices(self, merchant_id: str = "") -> Sequence[Device]:
+        """A merchant's devices, or all, by dialect and number."""
+
+    async def put_code(self, code: OneTimeCode, act: Act | None = None, *, not_since_ms: int | None = None) -> bool:
+        """Keep a one-time code in place of the holder's former one; False if that one was made after `not_since_ms`."""
+
+    async def use_code(self, purpose: str, digest: str, now_ms: int, holder: str | None = None) -> str | None:
+        """Use a code up: its holder, or None when there is no such code, or it is used, too old or out of tries. Where
+        the caller names the holder, each call costs that holder's code one try, whatever comes of it."""
+
+    async def saw(self, sighting: Sighting) -> None:
+        """Remember when and from where a credential was last used."""
+
+    async def sightings(self) -> Sequence[Sighting]:
+        """When each credential was last used."""
+
+    async def seen_at(self, peer: str, since_ms: int) -> Sequence[Sighting]:
+        """The credentials last used from this address, not longer ago."""
+
+    async def acts(self, limit: int, merchant_id: str = "") -> Sequence[Act]:
+        """What was done, newest first; of one merchant, or of all."""
+
+
+class Store(Register, Protocol):
     """Where facts are durable. Every write is one transaction that touches one merchant, and when it returns it is on
     disk. Safety is in the rows: unique (merchant, order number), unique live (merchant, payer's code), unique
     (merchant, refund number), versions in the WHERE, and CHECK constraints."""
@@ -178,18 +271,6 @@ class Store(Protocol):
     async def keep_node(self, node: int, held_until_ms: int, until_ms: int) -> bool:
         """Hold the number for longer; False if it is ours no more."""
 
-    async def merchant(self, merchant_id: str) -> Merchant | None:
-        """One merchant."""
-
-    async def credential(self, dialect: str, login: str) -> Credential | None:
-        """One credential with the merchants it speaks for."""
-
-    async def put_merchant(self, merchant: Merchant) -> None:
-        """Write or replace a merchant."""
-
-    async def put_credential(self, credential: Credential) -> None:
-        """Write or replace a credential and its merchants."""
-
     async def postings_of(self, merchant_id: str, payment_id: str) -> Sequence[Posting]:
         """A payment's postings, oldest first."""
 
@@ -210,11 +291,15 @@ class Clock(Protocol):
         """Wait that long on this clock."""
 
 
-class Chance(Protocol):
-    """Randomness, for nonces and tickets."""
+#: Lower case, so that nobody has to tell them apart when they are read out.
+LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-    def token(self, length: int) -> str:
-        """`length` lower-case letters and digits that nobody can guess."""
+
+class Chance(Protocol):
+    """Randomness, for nonces, keys, codes and tickets."""
+
+    def token(self, length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
+        """`length` characters of the alphabet that nobody can guess."""
 
 
 class Unreachable(Exception):
@@ -233,6 +318,13 @@ class Post(Protocol):
 
     async def __call__(self, url: str, body: bytes, content_type: str, timeout_ms: int) -> HttpResponse:
         """The answer, its body cut at 4 KiB; redirects are not followed. Raises Unreachable."""
+
+
+class Sms(Protocol):
+    """How a short message reaches a person."""
+
+    async def __call__(self, mobile: str, text: str) -> None:
+        """Hand it over. Raises Unreachable when it may not have been taken."""
 
 
 class NoticeForm(Protocol):

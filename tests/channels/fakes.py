@@ -44,7 +44,7 @@ class CountingChance:
     def __init__(self) -> None:
         self._given = 0
 
-    def token(self, length: int) -> str:
+    def token(self, length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
         self._given += 1
         return f"{self._given:x}".rjust(length, "k")
 

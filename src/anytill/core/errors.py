@@ -68,6 +68,10 @@ class RefundConflict(Refusal):
     """The refund number was used with other contents: ask about that refund before anything is given back again."""
 
 
+class TooManyRefunds(Refusal):
+    """The same part of this payment was given back too often today: look at its refunds, then ask the operator."""
+
+
 class RefundNotFound(Refusal):
     """The merchant has no such refund: check the number."""
 

@@ -10,13 +10,15 @@ To add one, copy a folder (scripts/new-dialect does) and touch nothing else.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol
 
 from anytill.core.errors import Refusal
+from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method, Payment
 from anytill.gateway import Gateway
 from anytill.ports import NoticeForm, Send, Till
@@ -47,6 +49,17 @@ class SandboxAccess:
     login: str
     secret: str
     number: str = ""  # the demo merchant's number, for vendors that have one
+    password: str = ""  # for vendors whose tills have one beside the key
+    activation_code: str = ""  # for vendors whose devices fetch their key with one
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Login(StrEnum):
+    """Who signs."""
+
+    MERCHANT = "merchant"  # a merchant's tills share its key
+    AGENT = "agent"  # an agent, for many merchants
+    DEVICE = "device"  # each device with a key of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,8 @@ class Dialect:
     form: NoticeForm | None
     client: Callable[[Mapping[str, str], Send], Client]
     client_settings: tuple[str, ...]  # what the client needs to be told, named as the vendor names it
+    key: KeyShape
+    signs: Login
     sandbox: SandboxAccess
     sandbox_settings: Callable[[str], Mapping[str, str]]  # base address -> client_settings for the demo
 

@@ -6,17 +6,22 @@ request with `Gateway.credential`, asks for that credential's till with `Gateway
 
 from __future__ import annotations
 
+from anytill.core.errors import NotSupported
 from anytill.core.merchant import Credential
 from anytill.core.payment import Payment
+from anytill.core.secret import Secret
+from anytill.gateway.attendance import Attendance
 from anytill.gateway.directory import Directory
 from anytill.gateway.notices import Notices
+from anytill.gateway.office import Office
 from anytill.gateway.parts import Parts
 from anytill.gateway.payments import Payments
 from anytill.gateway.recovery import Recovery
 from anytill.gateway.refunds import Refunds
 from anytill.gateway.till import GatewayTill
+from anytill.ports import WalletSession
 
-__all__ = ["Gateway", "GatewayTill", "Parts", "Payment"]
+__all__ = ["Gateway", "GatewayTill", "Office", "Parts", "Payment"]
 
 
 class Gateway:
@@ -27,6 +32,8 @@ class Gateway:
         self._directory = Directory(parts.store, parts.clock)
         self._payments = Payments(parts, self._directory)
         self._refunds = Refunds(parts, self._payments)
+        self.office = Office(parts.store, parts.clock, parts.chance, parts.code_key, parts.sms)
+        self._attendance = Attendance(parts)
         self.recovery = Recovery(parts, self._payments, self._refunds, Notices(parts, self._directory))
 
     async def credential(self, dialect: str, login: str) -> Credential:
@@ -37,6 +44,17 @@ class Gateway:
         """The till of the merchant that this credential calls `number`. Raises ForeignMerchant."""
         merchant_id = credential.merchant_id(number)
         return GatewayTill(merchant_id, credential, self._payments, self._refunds)
+
+    def seen(self, credential: Credential, peer: str) -> None:
+        """This credential was just used from this address, with a good signature. Noted now and then, not awaited."""
+        self._attendance.note(credential, peer)
+
+    async def wallet_session(self, app_id: str, code: Secret) -> WalletSession:
+        """Who opened a mini-program in WeChat. Raises InvalidPayCode, NotSupported."""
+        channel = self._parts.channels.get(self._parts.default_channel)
+        if channel is None:
+            raise NotSupported
+        return await channel.session(app_id, code)
 
     def now_ms(self) -> int:
         """The gateway's time, in milliseconds since 1970."""

@@ -33,6 +33,8 @@ class Directory:
         if found is not None and now - found[0] < REMEMBERED_MS:
             return found[1]
         credential = await self._store.credential(dialect, login)
+        if credential is not None:
+            credential = credential.at(now)
         if credential is None or not credential.active:
             self._credentials.pop((dialect, login), None)
             raise UnknownCredential

@@ -11,7 +11,7 @@ from anytill.core.errors import NotSupported, Overloaded
 from anytill.core.ids import IdMaker, NoNode
 from anytill.core.merchant import Merchant
 from anytill.core.wallet import Wallet
-from anytill.ports import Chance, Channel, Clock, DueKind, NoticeForm, Post, Store, Watch
+from anytill.ports import Chance, Channel, Clock, DueKind, NoticeForm, Post, Sms, Store, Watch
 
 Word = TypeVar("Word", Answer, RefundAnswer)
 
@@ -38,6 +38,7 @@ class Parts:
     most_at_channel: int = 1_000  # pay calls under way at most; more orders are refused before they are accepted
     loopback_notices: bool = False  # demo mode: notices may go to this machine
     wake: Callable[[DueKind], None] = _nobody_waits  # something of this kind is due at once
+    sms: Sms | None = None  # None: nobody can be reached
 
     def new_id(self) -> str:
         """A number of ours. Raises Overloaded while none can be made: nothing was accepted yet."""

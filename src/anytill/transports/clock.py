@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import secrets
-import string
 import time
 from itertools import count
 from typing import Final
 
+from anytill.ports import LETTERS_AND_DIGITS
+
 _NS_PER_MS: Final = 1_000_000
-_LETTERS: Final = (string.ascii_lowercase + string.digits).encode()
+_LETTERS: Final = LETTERS_AND_DIGITS.encode()
 # The largest multiple of 36 below 256: bytes from there on are thrown away, or the first letters would come more often.
 _FAIR_BYTES: Final = 256 // len(_LETTERS) * len(_LETTERS)
 _LETTER_OF_BYTE: Final = bytes(_LETTERS[byte % len(_LETTERS)] for byte in range(256))
@@ -178,8 +179,10 @@ class StandingClock:
 class SystemChance:
     """The machine's randomness. Implements `ports.Chance`."""
 
-    def token(self, length: int) -> str:
-        """`length` lower-case letters and digits that nobody can guess, all equally likely."""
+    def token(self, length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
+        """`length` characters of the alphabet that nobody can guess, all equally likely."""
+        if alphabet != LETTERS_AND_DIGITS:
+            return "".join(secrets.choice(alphabet) for _ in range(length))
         letters = b""
         while len(letters) < length:
             letters += secrets.token_bytes(length + 8).translate(_LETTER_OF_BYTE, _UNFAIR)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anytill.channels.sandbox import numbers
 from anytill.channels.sandbox.answers import (
     NOT_FOUND,
     REFUND_NOT_FOUND,
@@ -22,13 +23,16 @@ from anytill.channels.sandbox.outcomes import Voice
 from anytill.channels.sandbox.records import Order, OrderState
 from anytill.channels.sandbox.wallet import NotWaiting, SandboxWallet
 from anytill.core.answer import REFUND_SILENCE, SILENCE, Answer, RefundAnswer
+from anytill.core.errors import InvalidPayCode
 from anytill.core.payment import AT_THE_TILL, Payment, Refund
 from anytill.core.secret import Secret
-from anytill.ports import Chance, Clock, FaceTicket, Journal, Payer
+from anytill.core.wallet import Wallet
+from anytill.ports import Chance, Clock, FaceTicket, Journal, Payer, WalletSession
 from anytill.wire.jsontext import Json
 
 _NONCE_LENGTH = 32
 _FACE_TICKET_S = 7_200
+_SESSION_S = 7_200
 
 
 class NoSuchOrder(Exception):
@@ -99,6 +103,18 @@ class SandboxChannel:
         """A ticket that starts a face device. Any device and any raw data will do."""
         # It ends in letters, so that a payment with it is paid and meets no story by chance.
         return FaceTicket(f"{self._chance.token(_NONCE_LENGTH)}face", _FACE_TICKET_S)
+
+    async def session(self, app_id: str, code: Secret) -> WalletSession:
+        """Any code is somebody's, always the same person's in one app; one that ends in 05 is out of date."""
+        if code.reveal().endswith("05"):
+            raise InvalidPayCode
+        digest = numbers.code_digest(code)
+        return WalletSession(
+            payer_id=numbers.payer_id(Wallet.WECHAT, app_id, digest),
+            session_key=numbers.session_key(app_id, code),
+            expires_in_s=_SESSION_S,
+            union_id=numbers.payer_id(Wallet.WECHAT, "", digest),
+        )
 
     @property
     def restored_offset_ms(self) -> int:

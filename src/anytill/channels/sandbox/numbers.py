@@ -49,6 +49,12 @@ def payer_id(wallet: Wallet, merchant_id: str, seed: str) -> str:
     return f"{number % 10**16:016d}"
 
 
+def session_key(app_id: str, code: Secret) -> Secret:
+    """The key of a mini-program's visit: sixteen bytes in base64, the same for the same code."""
+    digest = hashlib.sha256(fingerprint("session", app_id, code.reveal()).encode()).digest()
+    return Secret(base64.b64encode(digest[:16]).decode())
+
+
 def invitation(payment: Payment, nonce: str, now_ms: int) -> Mapping[str, str]:
     """How the payer can pay an order that is not paid at the till: a code to scan, or what a page hands its wallet."""
     if payment.method is Method.QR:

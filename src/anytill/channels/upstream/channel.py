@@ -27,7 +27,7 @@ from anytill.core.errors import (
 from anytill.core.lifecycle import PaymentEvent, PaymentState, RefundEvent, RefundState
 from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef, fingerprint
 from anytill.core.secret import Secret
-from anytill.ports import FaceTicket, Payer, Till, Unreachable
+from anytill.ports import FaceTicket, Payer, Till, Unreachable, WalletSession
 from anytill.wire.errors import WireError
 
 _WORDS: Final = {
@@ -103,6 +103,10 @@ class UpstreamChannel:
 
     async def face_ticket(self, merchant_id: str, device: str, raw: str) -> FaceTicket:
         """A till has no face device."""
+        raise NotSupported
+
+    async def session(self, app_id: str, code: Secret) -> WalletSession:
+        """A till knows nothing of mini-programs."""
         raise NotSupported
 
     async def _word(self, payment: Payment, asked: Awaitable[Payment], refused: Answer) -> Answer:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
-from anytill.dialects import Dialect, Route
+from anytill.dialects import Dialect, Login, Route
 from anytill.dialects.chaoying import messages, sandbox, server, words
 from anytill.dialects.chaoying.client import Client
 
@@ -22,6 +23,8 @@ DIALECT = Dialect(
     form=server.FORM,
     client=Client,
     client_settings=sandbox.CLIENT_SETTINGS,
+    key=KeyShape(32),
+    signs=Login.AGENT,
     sandbox=sandbox.SANDBOX,
     sandbox_settings=sandbox.sandbox_settings,
 )

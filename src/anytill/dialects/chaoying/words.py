@@ -202,6 +202,9 @@ REFUSALS: Final[Mapping[type[errors.Refusal], Refused]] = {
     errors.RefundConflict: Refused(
         Code.REFUND_ERROR, "退款错误：out_refund_no已用于另一笔退款，请先查询该退款的结果，确认后再换新单号"
     ),
+    errors.TooManyRefunds: Refused(
+        Code.REFUND_ERROR, "退款错误：该订单今天以相同金额退款次数过多，请先核对已有退款，确需再退请联系服务商"
+    ),
     errors.RefundNotFound: Refused(Code.REFUND_QUERY_ERROR, "退款查询错误：退款单不存在，请核对退款单号"),
     errors.NoticeAddressRefused: Refused(Code.PARAMETER, "参数错误：notify_url须为可直接访问的公网地址"),
     errors.Overloaded: Refused(Code.SYSTEM, "系统错误：系统繁忙，本次请求未受理，请稍后重试"),

@@ -33,6 +33,7 @@ from anytill.core.errors import (
     RefundExceedsPaid,
     RefundNotFound,
     Refusal,
+    TooManyRefunds,
     UnknownCredential,
 )
 from anytill.core.lifecycle import PaymentState
@@ -367,6 +368,7 @@ REFUSALS: Final[Mapping[type[Refusal], str]] = {
     NotRefundable: "支付单当前不能退款，请先查询支付状态",
     RefundExceedsPaid: "退款金额超出可退金额，请核对金额",
     RefundConflict: "退款编号已用于内容不同的退款，请先查询该退款的结果，确认后再更换编号",
+    TooManyRefunds: "该支付单今天以相同金额退款次数过多，请先核对已有退款，确需再退请联系服务商",
     RefundNotFound: "退款单不存在，请核对退款编号",
     NoticeAddressRefused: "接口异步通知地址 notify_url 不可用，请使用公网的 http 或 https 地址",
     Overloaded: "系统繁忙，本次请求未受理，请稍后重试",

@@ -1,0 +1,296 @@
+"""The back office: merchants, their people, devices and keys, and how each comes to be who it says it is.
+
+Everything done here is written down with it, by whom (`Act`). A key that we issue is told once, to whoever asked for
+it; a code that fetches one works once. Keys are changed with an overlap, so that no till stops selling meanwhile. What
+could be guessed at (codes, passwords) can be tried a few times only, and a wrong guess looks like an unknown name.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from anytill.core import retry
+from anytill.core.device import Act, Device, OneTimeCode
+from anytill.core.ids import beijing_text
+from anytill.core.merchant import Credential, KeyShape, Merchant
+from anytill.core.passwords import password_fits, password_hash
+from anytill.core.payment import fingerprint
+from anytill.core.records import changed
+from anytill.core.secret import Secret
+from anytill.gateway.tries import Tries
+from anytill.ports import Chance, Clock, Register, Sms, Unreachable
+
+DIGITS: Final = "0123456789"
+ACTIVATION: Final = "activation"
+ACTIVATION_DIGITS: Final = 14
+ACTIVATION_LIFE_MS: Final = 15 * retry.MINUTE
+KEY_OVERLAP_MS: Final = retry.DAY
+PASSCODE: Final = "passcode"
+PASSCODE_DIGITS: Final = 6
+PASSCODE_LIFE_MS: Final = 20 * retry.MINUTE
+PASSCODE_AGAIN_MS: Final = retry.MINUTE
+_NUMBER_DIGITS: Final = 8
+#: Random numbers of eight digits meet now and then; this many in a row mean a fault.
+_ROUNDS: Final = 20
+
+
+class NotThere(LookupError):
+    """What was named does not exist."""
+
+
+class AlreadyThere(ValueError):
+    """A number or name is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A device and the credential it signs with."""
+
+    device: Device
+    credential: Credential
+
+
+def code_digest(code_key: bytes, purpose: str, holder: str, code: str) -> str:
+    """What is kept of a one-time code. Codes are short: without the key, trying them all would find it."""
+    return hmac.digest(code_key, fingerprint(purpose, holder, code).encode(), "sha256").hex()
+
+
+def device_holder(dialect: str, device_id: str) -> str:
+    """A device as the holder of a one-time code."""
+    return f"{dialect}/{device_id}"
+
+
+class Office:
+    """Over the register of who is who."""
+
+    def __init__(self, register: Register, clock: Clock, chance: Chance, code_key: bytes, sms: Sms | None) -> None:
+        self._register = register
+        self._clock = clock
+        self._chance = chance
+        self._code_key = code_key
+        self._sms = sms
+        self._bad_codes = Tries(5, 10 * retry.MINUTE)
+        self._bad_logins = Tries(5, 10 * retry.MINUTE)
+        self._messages = Tries(20, retry.MINUTE)
+
+    def act(self, actor: str, what: str, subject: str, merchant_id: str = "", **about: str) -> Act:
+        """A line for the record of what was done, as of now."""
+        now_ms = self._clock.now_ms()
+        act_id = f"{beijing_text(now_ms)}{now_ms % 1_000:03d}{self._chance.token(8)}"
+        return Act(act_id, now_ms, actor, what, subject, merchant_id, about)
+
+    # Merchants
+
+    async def merchant(self, merchant_id: str) -> Merchant:
+        """One merchant, whatever its state. Raises NotThere."""
+        merchant = await self._register.merchant(merchant_id)
+        if merchant is None:
+            raise NotThere(f"there is no merchant {merchant_id}")
+        return merchant
+
+    async def add_merchant(self, merchant: Merchant, actor: str) -> None:
+        """A new merchant. Raises AlreadyThere."""
+        if await self._register.merchant(merchant.merchant_id) is not None:
+            raise AlreadyThere(f"there is a merchant {merchant.merchant_id} already")
+        act = self.act(actor, "merchant.add", merchant.merchant_id, merchant.merchant_id, name=merchant.name)
+        await self._register.put_merchant(merchant, act)
+
+    async def change_merchant(self, before: Merchant, after: Merchant, actor: str, what: str, **about: str) -> bool:
+        """Replace a merchant; False when it was changed meanwhile, or its mobile or user name is taken."""
+        act = self.act(actor, what, before.merchant_id, before.merchant_id, **about)
+        return await self._register.move_merchant(before, after, act)
+
+    async def enrol(self, credential: Credential, merchant: Merchant, actor: str) -> str | None:
+        """A new merchant of an agent, under a new number of eight digits; the id that `merchant` brings is not used.
+        None when the agent has its mobile or user name already."""
+        for mobile, found in (
+            (merchant.mobile, self._register.merchant_by_mobile),
+            (merchant.username, self._register.merchant_by_username),
+        ):
+            if mobile and await found(credential.login, mobile) is not None:
+                return None
+        for _ in range(_ROUNDS):
+            number = self._chance.token(_NUMBER_DIGITS, DIGITS)
+            merchant_id = f"{credential.dialect}.{credential.login}.{number}"
+            new = changed(
+                merchant,
+                merchant_id=merchant_id,
+                agent_id=credential.login,
+                trade_code=merchant.trade_code or self._chance.token(10),
+            )
+            act = self.act(actor, "merchant.enrol", merchant_id, merchant_id, name=merchant.name, number=number)
+            if await self._register.enrol_merchant(new, credential.dialect, credential.login, number, act):
+                return number
+        raise RuntimeError("no free merchant number was found")
+
+    def hashed(self, password: str) -> str:
+        """A password as a merchant keeps it."""
+        return password_hash(password, self._chance.token(16))
+
+    async def merchant_by_password(self, agent_id: str, username: str, password: str) -> Merchant | None:
+        """The agent's merchant that logs in so; None for whatever is wrong, and after five wrong tries in ten
+        minutes."""
+        now_ms = self._clock.now_ms()
+        key = f"{agent_id}/{username}"
+        if not self._bad_logins.spend(key, now_ms):
+            return None
+        merchant = await self._register.merchant_by_username(agent_id, username)
+        if not password_fits(password, merchant.password_hash if merchant else ""):
+            return None
+        self._bad_logins.give_back(key)
+        return merchant
+
+    # One-time codes for people
+
+    @property
+    def can_send(self) -> bool:
+        """Whether short messages go out at all."""
+        return self._sms is not None
+
+    async def send_passcode(self, agent_id: str, mobile: str) -> bool:
+        """Send a code to this mobile, if the agent has a merchant there: to whoever asks it looks the same. False when
+        it was asked for too often, or the message could not be handed over."""
+        now_ms = self._clock.now_ms()
+        if self._sms is None or not self._messages.spend(agent_id, now_ms):
+            return False
+        holder = f"{agent_id}/{mobile}"
+        code = self._chance.token(PASSCODE_DIGITS, DIGITS)
+        if await self._register.merchant_by_mobile(agent_id, mobile) is None:
+            return True
+        digest = code_digest(self._code_key, PASSCODE, holder, code)
+        kept = OneTimeCode(PASSCODE, holder, digest, now_ms, now_ms + PASSCODE_LIFE_MS)
+        if not await self._register.put_code(kept, not_since_ms=now_ms - PASSCODE_AGAIN_MS):
+            return False
+        minutes = PASSCODE_LIFE_MS // retry.MINUTE
+        try:
+            await self._sms(mobile, f"验证码{code}，{minutes}分钟内有效。请勿告诉他人。")
+        except Unreachable:
+            return False
+        return True
+
+    async def merchant_by_passcode(self, agent_id: str, mobile: str, code: str) -> Merchant | None:
+        """The agent's merchant whose person holds this mobile; None for whatever is wrong. The code works once."""
+        holder = f"{agent_id}/{mobile}"
+        digest = code_digest(self._code_key, PASSCODE, holder, code)
+        if await self._register.use_code(PASSCODE, digest, self._clock.now_ms(), holder) is None:
+            return None
+        return await self._register.merchant_by_mobile(agent_id, mobile)
+
+    # Devices and keys
+
+    async def device(self, dialect: str, device_id: str) -> Device:
+        """One device. Raises NotThere."""
+        device = await self._register.device(dialect, device_id)
+        if device is None:
+            raise NotThere(f"there is no device {device_id} of {dialect}")
+        return device
+
+    async def add_device(
+        self,
+        device: Device,
+        key: KeyShape | None,
+        actor: str,
+        *,
+        password: Secret | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> Issued | None:
+        """A new device; with a key of its own where `key` says what that looks like. Raises AlreadyThere, NotThere."""
+        await self.merchant(device.merchant_id)
+        taken = await self._register.device(device.dialect, device.device_id)
+        if taken is not None or await self._register.credential(device.dialect, device.device_id) is not None:
+            raise AlreadyThere(f"there is a device or a login {device.device_id} of {device.dialect} already")
+        device = changed(device, enrolled_at_ms=self._clock.now_ms())
+        act = self.act(actor, "device.add", device.device_id, device.merchant_id, dialect=device.dialect)
+        if key is None:
+            await self._register.put_device(device, None, act)
+            return None
+        credential = Credential(
+            dialect=device.dialect,
+            login=device.device_id,
+            secret=self._new_key(key),
+            merchants={"": device.merchant_id},
+            password=password,
+            options=options or {},
+        )
+        await self._register.put_device(device, credential, act)
+        return Issued(device, credential)
+
+    async def put_device(self, device: Device, actor: str, what: str, **about: str) -> None:
+        """Write a device that has no key of its own, such as a pay box that an agent's key speaks for."""
+        act = self.act(actor, what, device.device_id, device.merchant_id, dialect=device.dialect, **about)
+        await self._register.put_device(device, None, act)
+
+    async def switch_device(self, device: Device, *, on: bool, actor: str) -> None:
+        """Switch a device, and its key if it has one, on or off."""
+        credential = await self._register.credential(device.dialect, device.device_id)
+        act = self.act(
+            actor, "device.on" if on else "device.off", device.device_id, device.merchant_id, dialect=device.dialect
+        )
+        kept = changed(credential, active=on) if credential else None
+        await self._register.put_device(changed(device, active=on), kept, act)
+
+    async def new_code(
+        self, device: Device, key: KeyShape, actor: str, life_ms: int | None = ACTIVATION_LIFE_MS
+    ) -> str:
+        """A code with which the device can fetch its key, once; voids the one before. A device that has fetched a key
+        already will get a new one, and the old one counts for `KEY_OVERLAP_MS` more."""
+        if device.activated_at_ms is not None:
+            await self.rotate(device.dialect, device.device_id, key, actor)
+        code = self._chance.token(ACTIVATION_DIGITS, DIGITS)
+        now_ms = self._clock.now_ms()
+        kept = OneTimeCode(
+            ACTIVATION,
+            device_holder(device.dialect, device.device_id),
+            code_digest(self._code_key, ACTIVATION, device.dialect, code),
+            now_ms,
+            None if life_ms is None else now_ms + life_ms,
+        )
+        act = self.act(actor, "device.code", device.device_id, device.merchant_id, dialect=device.dialect)
+        if not await self._register.put_code(kept, act):
+            raise RuntimeError("a code without a waiting time was not kept")
+        return code
+
+    async def activate(self, dialect: str, code: str, peer: str) -> Issued | None:
+        """The device that this code belongs to and its key; None for a code that is unknown, used or out of date, and
+        after five such from one address in ten minutes."""
+        now_ms = self._clock.now_ms()
+        if not self._bad_codes.spend(peer, now_ms):
+            return None
+        digest = code_digest(self._code_key, ACTIVATION, dialect, code)
+        holder = await self._register.use_code(ACTIVATION, digest, now_ms)
+        if holder is None:
+            return None
+        self._bad_codes.give_back(peer)
+        device = await self._register.device(dialect, holder.removeprefix(device_holder(dialect, "")))
+        credential = await self._register.credential(dialect, device.device_id) if device else None
+        if device is None or credential is None or not (device.active and credential.active):
+            return None
+        device = changed(device, activated_at_ms=now_ms)
+        actor = f"{dialect}:{device.device_id}"
+        act = self.act(actor, "device.activate", device.device_id, device.merchant_id, dialect=dialect, address=peer)
+        await self._register.put_device(device, None, act)
+        return Issued(device, credential)
+
+    async def rotate(
+        self, dialect: str, login: str, key: KeyShape, actor: str, overlap_ms: int = KEY_OVERLAP_MS
+    ) -> Credential:
+        """A new key for a login; the one before counts for `overlap_ms` more. Raises NotThere."""
+        credential = await self._register.credential(dialect, login)
+        if credential is None:
+            raise NotThere(f"there is no login {login} of {dialect}")
+        until_ms = self._clock.now_ms() + overlap_ms
+        new = changed(
+            credential,
+            secret=self._new_key(key),
+            previous=credential.secret if overlap_ms else None,
+            previous_until_ms=until_ms if overlap_ms else None,
+        )
+        act = self.act(actor, "key.rotate", login, dialect=dialect, previous_until_ms=str(until_ms))
+        await self._register.put_credential(new, act)
+        return new
+
+    def _new_key(self, key: KeyShape) -> Secret:
+        return Secret(self._chance.token(key.length, key.alphabet))
