@@ -1,0 +1,318 @@
+"""What a receipt says, as values: which lines, in which order, in whose words. How it looks is the renderers' affair.
+
+Strategy: a receipt is a row of elements; amounts stay integers in them, since each vendor writes money in its own way.
+A receipt tells only what is known. Its title names the state, and "paid" or "given back" is said of nothing else than
+PAID and DONE; what the payer gave and what a coupon gave stand apart.
+
+Its texts are Chinese, as on the vendors' own slips (Semoor V4.0 `printinfo`, YST 1.3.1 section 2.6 `receipts`).
+
+No element holds a character that could command a printer: each cleans its own texts by `printable`. A form that writes
+codes as text, as Semoor's backslashes, must see to its own escape signs: a backslash is an ordinary character here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from unicodedata import category
+
+from anytill.core.ids import beijing
+from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundState
+from anytill.core.money import CNY
+from anytill.core.payment import Payment, Refund, Verdict
+from anytill.core.wallet import Wallet
+
+#: The longest text of one element, in characters; what is longer ends in an ellipsis.
+MAX_CHARACTERS: Final = 200
+_DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co"})  # controls, invisible formats, lone surrogates, private signs
+_BLANK_SIGNS: Final = (0x34F, 0x115F, 0x1160, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+#: GB 18030 has U+00A5 only as four bytes that printers show as rubbish. The others are signs that show nothing.
+_CHANGED: Final[Mapping[int, int | None]] = {**dict.fromkeys(_BLANK_SIGNS), 0xA5: 0xFFE5}
+_ODD: Final = re.compile(f"[{''.join(map(chr, _CHANGED))}]")
+
+
+class Copy(StrEnum):
+    """For whom the receipt is."""
+
+    MERCHANT = "merchant"
+    PAYER = "payer"
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What this is; large, in the middle."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _clean(self, "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A name and its value."""
+
+    label: str
+    value: str
+    big: bool = False
+
+    def __post_init__(self) -> None:
+        _clean(self, "label", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A name and a sum, which each form writes as its vendor does (`0.01元`, `¥0.01`)."""
+
+    label: str
+    amount_fen: int
+    currency: str = CNY
+    big: bool = False
+
+    def __post_init__(self) -> None:
+        _clean(self, "label", "currency")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A sentence of its own."""
+
+    text: str
+    centred: bool = False
+
+    def __post_init__(self) -> None:
+        _clean(self, "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line from edge to edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """An empty line."""
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """A code to scan. 1 to 200 printable ASCII characters, exactly as given; ValueError for any other text."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not (0 < len(self.text) <= MAX_CHARACTERS and self.text.isascii() and self.text.isprintable()):
+            raise ValueError("a QR code on a receipt holds 1 to 200 printable ASCII characters")
+
+
+Element = Title | Row | Amount | Text | Rule | Space | QrCode
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One slip of paper, from top to bottom."""
+
+    elements: tuple[Element, ...]
+
+
+WALLET_NAMES: Final[Mapping[Wallet, str]] = {
+    Wallet.WECHAT: "微信支付",
+    Wallet.ALIPAY: "支付宝",
+    Wallet.UNIONPAY: "银联支付",
+    Wallet.QQ: "QQ钱包",
+    Wallet.JDPAY: "京东支付",
+    Wallet.BESTPAY: "翼支付",
+}
+COPY_NAMES: Final[Mapping[Copy, str]] = {Copy.MERCHANT: "【商户联】", Copy.PAYER: "【用户联】"}
+
+#: After the wallet's name. Every title but that of PAID says that the merchant does not have the money for good.
+PAYMENT_TITLES: Final[Mapping[PaymentState, str]] = {
+    PaymentState.SUBMITTED: "支付中（未确认）",
+    PaymentState.WAITING: "等待付款（未支付）",
+    PaymentState.UNKNOWN: "支付结果待确认",
+    PaymentState.PAID: "交易小票",
+    PaymentState.FAILED: "支付失败（未支付）",
+    PaymentState.CLOSED: "订单已关闭（未支付）",
+    PaymentState.CANCELLING: "订单撤销中",
+    PaymentState.REVERSING: "订单撤销中（退回中）",
+    PaymentState.CANCELLED: "订单已撤销（未成交）",
+    PaymentState.PARKED: "金额不符（待核对）",
+}
+REFUND_TITLES: Final[Mapping[RefundState, str]] = {
+    RefundState.SUBMITTED: "退款处理中",
+    RefundState.PROCESSING: "退款处理中",
+    RefundState.UNKNOWN: "退款处理中",
+    RefundState.DONE: "退款小票",
+    RefundState.FAILED: "退款失败（未退款）",
+    RefundState.RETURNED_TO_CASH: "退款未到账（须线下退还）",
+}
+OPEN_WARNING: Final = "尚未确认收款，请勿凭此单交付商品"
+OPEN_REFUND_WARNING: Final = "尚未确认退款，请勿凭此单另付现金"
+
+
+def printable(text: str, *, max_characters: int = MAX_CHARACTERS) -> str:
+    """The text without anything that could command a printer or bend its line; never longer than said.
+
+    Dropped are control characters (C0 with ESC, C1), what is invisible (zero-width, bidirectional), lone surrogates and
+    private signs. Any run of white space, line ends included, becomes one blank; U+00A5 becomes U+FFE5.
+    """
+    if len(text) <= max_characters and text.isprintable() and not _has_odd(text):
+        return text  # nearly always
+    if not text.isprintable():
+        text = "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or _is_kept(sign))
+    line = " ".join(text.translate(_CHANGED).split())
+    return line if len(line) <= max_characters else f"{line[: max_characters - 1]}…"
+
+
+def _has_odd(text: str) -> bool:
+    return "  " in text or text != text.strip() or not (text.isascii() or _ODD.search(text) is None)
+
+
+def _clean(element: Element, *names: str) -> None:
+    for name in names:
+        text = getattr(element, name)
+        if (line := printable(text)) is not text:
+            object.__setattr__(element, name, line)
+
+
+def _is_kept(sign: str) -> bool:
+    return category(sign) not in _DROPPED
+
+
+def beijing_time(at_ms: int) -> str:
+    """`2026-11-21 09:05:30`, Beijing time."""
+    return beijing(at_ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def payment_receipt(
+    payment: Payment,
+    *,
+    shop: str,
+    device: str = "",
+    operator: str = "",
+    copy: Copy | None = None,
+    reprint: bool = False,
+) -> Receipt:
+    """The receipt of a payment as it stands: what is not paid says so in its title. `shop` is the shop's name."""
+    return Receipt(
+        (
+            *_head(_title(payment, PAYMENT_TITLES[payment.state]), copy, reprint=reprint),
+            *_rows(
+                ("交易门店", shop),
+                ("设备编号", device),
+                ("操作员", operator),
+                ("支付方式", WALLET_NAMES[payment.wallet]),
+                ("商户单号", payment.order_no),
+                ("交易流水", payment.payment_id),
+                ("渠道单号", payment.channel_trade_no),
+                _moment(payment),
+                ("商品", payment.subject),
+                ("原因", payment.reason if payment.verdict is Verdict.NOT_PAID else ""),
+            ),
+            Rule(),
+            *_sums(payment),
+            *_warning(OPEN_WARNING, needed=payment.verdict is Verdict.OPEN),
+        )
+    )
+
+
+def refund_receipt(
+    payment: Payment,
+    refund: Refund,
+    *,
+    shop: str,
+    device: str = "",
+    operator: str = "",
+    copy: Copy | None = None,
+    reprint: bool = False,
+) -> Receipt:
+    """The receipt of a refund of this payment as it stands: only one that is DONE names a sum as given back.
+
+    Raises ValueError for a refund of another payment.
+    """
+    if refund.payment_id != payment.payment_id:
+        raise ValueError("a refund's receipt needs the payment that it belongs to")
+    done = refund.state is RefundState.DONE
+    ended_at_ms = refund.ended_at_ms if done else None
+    asked = Amount("申请退款金额", refund.amount_fen, refund.currency, big=not done)
+    back = Amount("退款金额", refund.refunded_fen, refund.currency, big=True)
+    return Receipt(
+        (
+            *_head(_title(payment, REFUND_TITLES[refund.state]), copy, reprint=reprint),
+            *_rows(
+                ("交易门店", shop),
+                ("设备编号", device),
+                ("操作员", operator),
+                ("支付方式", WALLET_NAMES[payment.wallet]),
+                ("商户单号", refund.order_no),
+                ("交易流水", refund.payment_id),
+                ("渠道单号", payment.channel_trade_no),
+                ("退款单号", refund.refund_no),
+                ("退款流水", refund.refund_id),
+                ("交易时间", _time(payment.paid_at_ms)),
+                ("退款时间", _time(ended_at_ms)),
+                ("申请时间", "" if done else _time(refund.created_at_ms)),
+                ("原因", "" if done else refund.reason),
+            ),
+            Rule(),
+            Amount("交易金额", payment.amount_fen, payment.currency),
+            *([back] if done else [asked]),
+            *_warning(OPEN_REFUND_WARNING, needed=refund.state in OPEN_REFUND_STATES),
+        )
+    )
+
+
+def _title(payment: Payment, words: str) -> str:
+    return f"{WALLET_NAMES[payment.wallet]}{words}"
+
+
+def _head(title: str, copy: Copy | None, *, reprint: bool) -> Iterator[Element]:
+    yield Title(title)
+    if copy is not None:
+        yield Text(COPY_NAMES[copy], centred=True)
+    if reprint:
+        yield Text("（重打印）", centred=True)
+    yield Rule()
+
+
+def _rows(*rows: tuple[str, str]) -> Iterator[Row]:
+    """Those that have a value when it is cleaned."""
+    return (row for row in (Row(label, value) for label, value in rows) if row.value)
+
+
+def _time(at_ms: int | None) -> str:
+    return beijing_time(at_ms) if at_ms else ""
+
+
+def _moment(payment: Payment) -> tuple[str, str]:
+    """When it was paid, if the merchant has the money; else when it was asked for."""
+    if payment.verdict is Verdict.PAID:
+        return "交易时间", _time(payment.paid_at_ms or payment.created_at_ms)
+    return "下单时间", _time(payment.created_at_ms)
+
+
+def _sums(payment: Payment) -> Iterator[Amount]:
+    """What was asked for, and where each part of it is now. The only sums that are told are those that moved."""
+    paid = payment.verdict is Verdict.PAID
+    yield Amount("交易金额" if paid else "订单金额", payment.amount_fen, payment.currency, big=True)
+    moved = {
+        "优惠": payment.coupon_fen if paid else 0,
+        "实付金额": payment.paid_fen if paid and payment.coupon_fen else 0,
+        "渠道已收": payment.paid_fen + payment.parked_fen if payment.verdict is Verdict.OPEN else 0,
+        "已退款": payment.refunded_fen,
+        "退款处理中": payment.reserved_fen - payment.refunded_fen - payment.returned_fen,
+        "待线下退还": payment.returned_fen,
+        "已退回付款人": payment.reversed_fen,
+    }
+    for label, amount_fen in moved.items():
+        if amount_fen > 0:
+            yield Amount(label, amount_fen, payment.currency)
+
+
+def _warning(sentence: str, *, needed: bool) -> Iterator[Element]:
+    if needed:
+        yield Space()
+        yield Text(sentence, centred=True)
