@@ -12,7 +12,7 @@ from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Method, Payment, Refund
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.ports import Journal, Till
+from anytill.ports import LETTERS_AND_DIGITS, Journal, Till
 from anytill.transports.clock import StandingClock
 from anytill.transports.journal import MemoryJournal
 

@@ -47,7 +47,7 @@ class Verdict(StrEnum):
 class PayOrder:
     """What a till asks for when it wants to be paid."""
 
-    order_no: str  # the merchant's own number, unique for ever
+    order_no: str  # the merchant's own number, unique for ever; "" from vendors that have none: the code stands for it
     amount_fen: int
     method: Method = Method.BARCODE
     subject: str = ""
@@ -148,10 +148,11 @@ class RefundOrder:
     """What a till asks for when it gives money back."""
 
     payment: PaymentRef
-    refund_no: str  # the merchant's own number for this refund, unique for ever
+    refund_no: str  # the merchant's own number for this refund, unique for ever; "" from vendors that have none
     amount_fen: int
     reason: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    repeat_key: str = ""  # needed without a number: equal for equal requests
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,10 @@ CANCEL_NOT_BEFORE_MS: Final = 15 * SECOND
 #: A payer's code that paid an order is not accepted for another one this long: a till that lost our answer and sells
 #: again under a new number must not charge twice.
 CODE_HELD_MS: Final = 10 * MINUTE
+#: Of vendors whose refunds have no number: equal requests within this time are one refund. Less than the 426 s that lie
+#: between two refunds of one amount in a vendor's own example.
+SAME_REFUND_MS: Final = MINUTE
+EQUAL_REFUNDS_A_DAY: Final = 5
 #: After an unpaid end the channel is asked once more: a pay call that was overtaken must not be kept.
 LAST_LOOK_MS: Final = 30 * SECOND
 #: While an order's own pay or refund call is under way nobody knows more than it will tell: a till that asks then is

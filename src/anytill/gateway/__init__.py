@@ -47,7 +47,7 @@ class Gateway:
 
     def seen(self, credential: Credential, peer: str) -> None:
         """This credential was just used from this address, with a good signature. Noted now and then, not awaited."""
-        self._attendance.note(credential, peer)
+        self._attendance.mark(credential, peer)
 
     async def wallet_session(self, app_id: str, code: Secret) -> WalletSession:
         """Who opened a mini-program in WeChat. Raises InvalidPayCode, NotSupported."""

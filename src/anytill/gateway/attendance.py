@@ -25,7 +25,7 @@ class Attendance:
         self._parts = parts
         self._noted: dict[tuple[str, str], tuple[int, str]] = {}
 
-    def note(self, credential: Credential, peer: str) -> None:
+    def mark(self, credential: Credential, peer: str) -> None:
         """The credential was used from this address just now."""
         key = (credential.dialect, credential.login)
         now_ms = self._parts.clock.now_ms()

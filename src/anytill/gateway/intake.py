@@ -2,7 +2,8 @@
 
 Nothing here asks a channel. An order is checked, becomes a record, and the record is committed under the merchant's
 number and the payer's code, both of which admit one live payment. Who finds the number taken by the very same order is
-given that payment; a retry after a lost answer therefore never charges twice.
+given that payment; a retry after a lost answer therefore never charges twice. Where a vendor's orders have no number,
+ours stands in its place, and the payer's code says which order is meant, as long as it is held.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ class Intake:
         )
         code = order.pay_code.reveal() if order.pay_code else ""
         deadline_at_ms = now + lifetime_ms
+        payment_id = self._parts.new_id()
         return Payment(
             merchant_id=merchant.merchant_id,
-            payment_id=self._parts.new_id(),
-            order_no=order.order_no,
+            payment_id=payment_id,
+            order_no=order.order_no or payment_id,
             method=order.method,
             wallet=wallet,
             state=PaymentState.SUBMITTED,
@@ -75,14 +77,25 @@ class Intake:
             notice_url=order.notice_url,
             details=order.details,
             order_digest=self._digest(credential, order),
-            code_digest=self._keyed(fingerprint(merchant.merchant_id, code)) if code else None,
+            code_digest=self.code_digest(merchant.merchant_id, code) if code else None,
             code_hint=mask_code(code) if code else "",
         )
 
     async def taken_before(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment | None:
         """The payment that this very order started before, if it did."""
-        earlier = await self._store.payment(merchant_id, PaymentRef(order_no=order.order_no))
-        return earlier if earlier and earlier.order_digest == self._digest(credential, order) else None
+        if order.order_no:
+            earlier = await self._store.payment(merchant_id, PaymentRef(order_no=order.order_no))
+        elif order.pay_code:
+            code_digest = self.code_digest(merchant_id, order.pay_code.reveal())
+            earlier = await self._store.payment_of_code(merchant_id, code_digest)
+        else:
+            return None
+        same = earlier is not None and earlier.order_digest == self._digest(credential, order)
+        return earlier if earlier and same and (order.order_no or self._holds_code(earlier)) else None
+
+    def code_digest(self, merchant_id: str, code: str) -> str:
+        """What is kept of a payer's code."""
+        return self._keyed(fingerprint(merchant_id, code))
 
     async def place(self, payment: Payment) -> Payment | None:
         """Commit the intent. None when it is ours to carry out; the earlier payment when it is the same order."""
@@ -97,20 +110,20 @@ class Intake:
                 if holder.order_digest != payment.order_digest:
                     raise OrderConflict
                 return holder
-            await self._free_code(payment)
+            if payment.code_digest is not None:
+                holder = await self._store.payment_of_code(payment.merchant_id, payment.code_digest)
+                if holder is not None and self._holds_code(holder):
+                    if payment.order_no == payment.payment_id and holder.order_digest == payment.order_digest:
+                        return holder
+                    raise PayCodeInUse
+                if holder is not None:
+                    await self._store.move_payment(holder, changed(holder, code_digest=None))
         raise PayCodeInUse
 
-    async def _free_code(self, payment: Payment) -> None:
-        """Let go of the payer's code if the payment that holds it is long done. Raises PayCodeInUse if not."""
-        if payment.code_digest is None:
-            return
-        holder = await self._store.payment_of_code(payment.merchant_id, payment.code_digest)
-        if holder is None:
-            return
+    def _holds_code(self, holder: Payment) -> bool:
+        """Whether no other order may have the code yet: its payment is not long done."""
         held_until = (holder.paid_at_ms or 0) + retry.CODE_HELD_MS
-        if holder.state is not PaymentState.PAID or self._clock.now_ms() < held_until:
-            raise PayCodeInUse
-        await self._store.move_payment(holder, changed(holder, code_digest=None))
+        return holder.state is not PaymentState.PAID or self._clock.now_ms() < held_until
 
     def _digest(self, credential: Credential, order: PayOrder) -> str:
         return self._keyed(order.digest(credential.dialect))

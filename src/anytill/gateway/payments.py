@@ -91,6 +91,16 @@ class Payments:
             raise PaymentNotFound
         return payment
 
+    async def find_by_code(self, merchant_id: str, pay_code: Secret) -> Payment:
+        """The stored record of the payment that holds a payer's code. Raises PaymentNotFound: none was started, or it
+        ended unpaid, or it was paid and the code serves another order since."""
+        payment = await self._store.payment_of_code(
+            merchant_id, self._intake.code_digest(merchant_id, pay_code.reveal())
+        )
+        if payment is None:
+            raise PaymentNotFound
+        return payment
+
     async def identify(self, merchant_id: str, pay_code: Secret) -> Payer:
         """Who shows this code."""
         merchant = await self._directory.merchant(merchant_id)

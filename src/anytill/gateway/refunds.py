@@ -17,10 +17,12 @@ from anytill.core.errors import (
     RefundConflict,
     RefundExceedsPaid,
     RefundNotFound,
+    TooManyRefunds,
 )
 from anytill.core.lifecycle import FAINT_REFUND_WORDS, OPEN_REFUND_STATES, PaymentState, RefundEvent, RefundState
 from anytill.core.money import is_amount
 from anytill.core.payment import Payment, PaymentRef, Refund, RefundOrder, RefundRef, fingerprint
+from anytill.core.records import changed
 from anytill.core.settle import hear_refund
 from anytill.gateway.parts import Parts
 from anytill.gateway.payments import Payments
@@ -43,6 +45,8 @@ class Refunds:
         payment = await self._payments.find(merchant_id, order.payment)
         if not is_amount(order.amount_fen):
             raise AmountNotAllowed
+        if not order.refund_no:
+            order = await self._numbered(payment, order)
         refund = self._new(payment, order)
         placed = await self._store.add_refund(refund)
         if placed is RefundPlaced.NUMBER_TAKEN:
@@ -101,6 +105,29 @@ class Refunds:
     def _alarm(self, refund: Refund, text: str) -> None:
         if text:
             self._parts.watch.alarm("refund", refund_id=refund.refund_id, what=text)
+
+    async def _numbered(self, payment: Payment, order: RefundOrder) -> RefundOrder:
+        """A refund of a vendor whose refunds have no number, under one of ours.
+
+        What looks like a retry is one: the same request again within a minute, or while the first is not done. Later it
+        may be meant, so it is a new refund, but a person is told, and not without end. Two at the same moment are given
+        the same number, which only one of them gets.
+        """
+        series = fingerprint(payment.payment_id, order.repeat_key)[:24]
+        if not order.repeat_key:
+            raise ValueError("a refund without a number needs a repeat_key")
+        now = self._clock.now_ms()
+        refunds = await self.refunds_of(payment.merchant_id, payment)
+        earlier = [refund for refund in refunds if refund.refund_no.startswith(f"{series}.")]
+        if earlier:
+            last = earlier[-1]
+            if now - last.created_at_ms < retry.SAME_REFUND_MS or last.state in OPEN_REFUND_STATES:
+                return changed(order, refund_no=last.refund_no)
+            today = [each for each in earlier if now - each.created_at_ms < retry.DAY]
+            if sum(each.state is not RefundState.FAILED for each in today) >= retry.EQUAL_REFUNDS_A_DAY:
+                raise TooManyRefunds
+            self._alarm(last, "the same refund was asked for once more, as a new one")
+        return changed(order, refund_no=f"{series}.{len(earlier)}")
 
     def _new(self, payment: Payment, order: RefundOrder) -> Refund:
         now = self._clock.now_ms()

@@ -48,6 +48,11 @@ class GatewayTill:
         """The payment as it is stored, without asking the channel. Raises PaymentNotFound."""
         return await self._payments.find(self.merchant_id, ref)
 
+    async def find_by_code(self, pay_code: Secret) -> Payment:
+        """The payment that holds a payer's code, as it is stored, for vendors whose orders have no number. Raises
+        PaymentNotFound, also when it ended unpaid."""
+        return await self._payments.find_by_code(self.merchant_id, pay_code)
+
     async def refunds_of(self, payment: Payment) -> Sequence[Refund]:
         """All refunds of a payment of this merchant, oldest first."""
         return await self._refunds.refunds_of(self.merchant_id, payment)
