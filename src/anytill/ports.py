@@ -17,7 +17,7 @@ from typing import Protocol
 from anytill.core.answer import Answer, RefundAnswer
 from anytill.core.device import Act, Device, OneTimeCode, Operator, Shop, Sighting
 from anytill.core.ledger import Posting
-from anytill.core.merchant import Agent, Credential, Merchant
+from anytill.core.merchant import Agent, Credential, CredentialSummary, Merchant
 from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
 from anytill.core.secret import Secret
@@ -152,6 +152,9 @@ class Register(Protocol):
 
     async def merchants(self, limit: int) -> Sequence[Merchant]:
         """All merchants, by id."""
+
+    async def credentials(self, merchant_id: str = "") -> Sequence[CredentialSummary]:
+        """The credentials that speak for a merchant, or all, by dialect and login; without their secrets."""
 
     async def put_credential(self, credential: Credential, act: Act | None = None) -> None:
         """Write or replace a credential and its merchants."""

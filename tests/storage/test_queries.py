@@ -60,7 +60,7 @@ def test_every_statement_is_used_and_says_what_it_is_for() -> None:
     folder = resources.files("anytill.storage")
     code = "".join(file.read_text() for file in folder.iterdir() if file.name.endswith(".py"))
     code += "next_payment_due next_refund_due next_notice_due"  # named by their kind
-    text = folder.joinpath("queries.sql").read_text()
+    text = "".join(folder.joinpath(name).read_text() for name in queries.FILES)
     for name in queries.load("postgres"):
         assert name in code or f"{{{name}}}" in text, f"{name} is used by nobody"
         assert re.search(rf"^-- {name}(\.\w+)? --\n-- [A-Z]", text, re.MULTILINE), f"{name} says nothing of itself"

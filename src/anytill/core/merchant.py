@@ -90,3 +90,15 @@ class Credential:
             return self.merchants[number]
         except KeyError:
             raise ForeignMerchant from None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSummary:
+    """What may be shown of a credential."""
+
+    dialect: str
+    login: str
+    active: bool
+    merchants: Mapping[str, str]
+    has_previous: bool
+    previous_until_ms: int | None

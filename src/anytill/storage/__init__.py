@@ -1,11 +1,13 @@
 """Rows: the store on a SQLite file or on PostgreSQL.
 
 store       ports.Store, once: each call becomes a write or a query of named statements
+register    its half that says who is who (ports.Register)
 writes      a write as a value, and what an engine must do with it
 sqlite      the engines
 postgres
 rows        columns <-> records
-queries     the named statements of queries.sql
+register_rows
+queries     the named statements of queries.sql and queries.register.sql
 schema      migrations
 vault       secrets at rest
 """

@@ -34,7 +34,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from anytill.ports import StoreUnavailable, Watch
 from anytill.storage import queries, schema
-from anytill.storage.writes import DONE, MOST_TOGETHER, Lane, Outcome, Rejected, Row, Step, Write
+from anytill.storage.writes import DONE, MOST_TOGETHER, Lane, Outcome, Rejected, Row, Step, Taken, Write
 
 T = TypeVar("T")
 
@@ -323,6 +323,8 @@ class PostgresEngine:
                     raise
                 link.drop()
                 result = await attempt(True)
+        except asyncpg.UniqueViolationError as held:
+            raise Taken(str(held)) from held
         except _FORBIDDEN as forbidden:
             raise Rejected(str(forbidden)) from forbidden
         except StoreUnavailable as unavailable:

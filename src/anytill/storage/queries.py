@@ -1,11 +1,11 @@
-"""Named SQL, read from `queries.sql`.
+"""Named SQL, read from `queries.sql` and `queries.register.sql`.
 
     -- payment_by_id --                    a name, for both databases; `.sqlite` or `.postgres` for one of them
     -- One payment by our number.          what it is for
     SELECT {payment_columns} FROM …        {name}: the text of another section
     WHERE payment_id = :payment_id         :name: a parameter
 
-A database person reads and changes that file without knowing Python. Parameters are turned into the numbered form of
+A database person reads and changes these files without knowing Python. Parameters are turned into the numbered form of
 the driver ($1 or ?1), so a statement takes its values as a list, in the order in which its names first appear.
 """
 
@@ -18,6 +18,8 @@ from importlib import resources
 from typing import Final, Literal
 
 EngineName = Literal["sqlite", "postgres"]
+
+FILES: Final = ("queries.sql", "queries.register.sql")
 
 _HEADER: Final = re.compile(r"^-- ([a-z_]+)(?:\.(sqlite|postgres))? --$", re.MULTILINE)
 _SECTION: Final = re.compile(r"\{([a-z_]+)\}")
@@ -42,7 +44,8 @@ class Statement:
 def load(engine: EngineName, text: str | None = None) -> Mapping[str, Statement]:
     """Every statement for one database, by name. Raises ValueError when a name is given twice or not at all."""
     if text is None:
-        text = resources.files("anytill.storage").joinpath("queries.sql").read_text(encoding="utf-8")
+        folder = resources.files("anytill.storage")
+        text = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in FILES)
     sections: dict[str, str] = {}
     pieces = _HEADER.split(text)[1:]
     for name, only, body in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):

@@ -1,6 +1,6 @@
--- Every statement of the store. Each starts with its name between dashes and a sentence on what it is for. A name that
--- ends in .sqlite or .postgres is for that database alone; most are for both. `:name` is a parameter; a name in braces
--- stands for the text of that section.
+-- Every statement of the store but those of the register, which stand in queries.register.sql. Each starts with its name
+-- between dashes and a sentence on what it is for. A name that ends in .sqlite or .postgres is for that database alone;
+-- most are for both. `:name` is a parameter; a name in braces stands for the text of that section.
 
 -- payment_columns --
 -- What makes a payment, in the order that rows.py reads it.
@@ -307,39 +307,6 @@ RETURNING node
 -- keep_node --
 -- Holds a node number for longer, if it is still held until just then.
 UPDATE node SET until_ms = :until_ms WHERE node = :node AND until_ms = :held_until_ms
-
-
--- put_merchant --
--- Writes or replaces a merchant.
-INSERT INTO merchant (merchant_id, state, about) VALUES (:merchant_id, :state, :about)
-ON CONFLICT (merchant_id) DO UPDATE SET state = excluded.state, about = excluded.about
-
--- merchant --
--- One merchant.
-SELECT merchant_id, state, about FROM merchant WHERE merchant_id = :merchant_id
-
--- put_credential --
--- Writes or replaces a credential.
-INSERT INTO credential (dialect, login, secret, previous, active, options)
-VALUES (:dialect, :login, :secret, :previous, :active, :options)
-ON CONFLICT (dialect, login) DO UPDATE SET
-    secret = excluded.secret, previous = excluded.previous, active = excluded.active, options = excluded.options
-
--- drop_mandates --
--- Takes all merchants from a credential, before the new ones are written.
-DELETE FROM mandate WHERE dialect = :dialect AND login = :login
-
--- add_mandate --
--- One merchant that a credential speaks for, and the number by which the vendor calls it.
-INSERT INTO mandate (dialect, login, number, merchant_id) VALUES (:dialect, :login, :number, :merchant_id)
-
--- credential --
--- One credential, a row for each of its merchants (one row without a merchant if it has none).
-SELECT credential.dialect, credential.login, secret, previous, active, options, number, merchant_id
-FROM credential
-LEFT JOIN mandate ON mandate.dialect = credential.dialect AND mandate.login = credential.login
-WHERE credential.dialect = :dialect AND credential.login = :login
-ORDER BY number
 
 
 -- postings_of --

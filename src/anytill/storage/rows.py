@@ -1,4 +1,4 @@
-"""Rows as values and values as rows: the only place that knows which column holds what.
+"""Rows as values and values as rows: the only place, with register_rows, that knows which column holds what.
 
 A column exists for a fact that a query or a rule needs. The rest of a record travels as one JSON object in the column
 `about`, under the names of the record's own fields: the database never reads it, and a field that is added later has
@@ -7,18 +7,20 @@ its default in older rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from anytill.core.ledger import Line, Posting, PostingKind
 from anytill.core.lifecycle import PaymentState, RefundState
-from anytill.core.merchant import Merchant, MerchantState
 from anytill.core.notice import Notice, NoticeState
 from anytill.core.payment import Method, Payment, Refund
 from anytill.core.wallet import Wallet
 from anytill.storage.writes import Rejected, Row
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Values = dict[str, object]
 
@@ -36,7 +38,7 @@ def json_text(value: object) -> str:
         raise Rejected(f"cannot be stored: {unfit}") from None
 
 
-def _known(record: type[Payment | Refund | Notice | Merchant], about: str) -> dict[str, Any]:
+def known(record: type[DataclassInstance], about: str) -> dict[str, Any]:
     """What stands in `about`, less what this version does not know: a newer one may have written the row."""
     return {name: value for name, value in orjson.loads(about).items() if name in record.__dataclass_fields__}
 
@@ -111,7 +113,7 @@ def moved_payment(before: Payment, after: Payment) -> Values:
 
 def payment_of(row: Row) -> Payment:
     """A payment from {payment_columns}."""
-    about = _known(Payment, row[18])
+    about = known(Payment, row[18])
     return Payment(
         merchant_id=row[0],
         payment_id=row[1],
@@ -214,7 +216,7 @@ def refund_of(row: Row) -> Refund:
         due_at_ms=row[9],
         version=row[10],
         channel=row[12],
-        **_known(Refund, row[11]),
+        **known(Refund, row[11]),
     )
 
 
@@ -276,7 +278,7 @@ def notice_of(row: Row) -> Notice:
         due_at_ms=row[5],
         version=row[6],
         receiver=row[8],
-        **_known(Notice, row[7]),
+        **known(Notice, row[7]),
     )
 
 
@@ -310,25 +312,3 @@ def postings_of(rows: Sequence[Row]) -> list[Posting]:
         )
         for plus, minus in zip(rows[::2], rows[1::2], strict=True)
     ]
-
-
-def merchant_values(merchant: Merchant) -> Values:
-    """The values of put_merchant."""
-    about = {
-        "name": merchant.name,
-        "short_name": merchant.short_name,
-        "max_amount_fen": merchant.max_amount_fen,
-        "channels": {str(wallet): channel for wallet, channel in merchant.channels.items()},
-    }
-    return {"merchant_id": merchant.merchant_id, "state": merchant.state.value, "about": json_text(about)}
-
-
-def merchant_of(row: Row) -> Merchant:
-    """A merchant from the row of merchant."""
-    return Merchant(merchant_id=row[0], state=MerchantState(row[1]), **_known(Merchant, row[2]))
-
-
-def texts_of(text: str) -> Mapping[str, str]:
-    """A stored mapping of texts."""
-    texts: dict[str, str] = orjson.loads(text)
-    return texts

@@ -8,12 +8,23 @@
 --
 -- due_at_ms and version make every row its own due work: to claim a row is to raise its version and put its due time
 -- behind a lease, in one guarded update. A worker that slept through its lease holds an old version and writes nothing.
+--
+-- The register (from merchant to act) is small, changes rarely and holds no money: where tables are spread over machines
+-- its tables are copied to each of them, so their keys may be what people know: a login, a mobile, a device's number.
 
 CREATE TABLE merchant (
     merchant_id TEXT NOT NULL PRIMARY KEY,
     state TEXT NOT NULL CHECK (state IN ('WAITING', 'ON', 'OFF')),
-    about TEXT NOT NULL
+    about TEXT NOT NULL,
+    agent_id TEXT NOT NULL DEFAULT '',
+    mobile TEXT NOT NULL DEFAULT '',
+    username TEXT NOT NULL DEFAULT '',
+    version BIGINT NOT NULL DEFAULT 0
 );
+
+-- An agent knows a mobile, or a user name, of one merchant only.
+CREATE UNIQUE INDEX merchant_mobile_once ON merchant (agent_id, mobile) WHERE mobile <> '';
+CREATE UNIQUE INDEX merchant_username_once ON merchant (agent_id, username) WHERE username <> '';
 
 -- Who may speak for which merchants. Secrets are sealed by the vault and stand here as base64.
 CREATE TABLE credential (
@@ -23,6 +34,8 @@ CREATE TABLE credential (
     previous TEXT,
     active INTEGER NOT NULL CHECK (active IN (0, 1)),
     options TEXT NOT NULL,
+    password TEXT,
+    previous_until_ms BIGINT,
     PRIMARY KEY (dialect, login)
 );
 
@@ -34,6 +47,74 @@ CREATE TABLE mandate (
     PRIMARY KEY (dialect, login, number),
     FOREIGN KEY (dialect, login) REFERENCES credential (dialect, login)
 );
+
+CREATE TABLE agent (
+    agent_id TEXT NOT NULL PRIMARY KEY,
+    about TEXT NOT NULL
+);
+
+CREATE TABLE shop (
+    merchant_id TEXT NOT NULL,
+    shop_id TEXT NOT NULL,
+    about TEXT NOT NULL,
+    PRIMARY KEY (merchant_id, shop_id)
+);
+
+CREATE TABLE operator (
+    merchant_id TEXT NOT NULL,
+    operator_id TEXT NOT NULL,
+    about TEXT NOT NULL,
+    PRIMARY KEY (merchant_id, operator_id)
+);
+
+CREATE TABLE device (
+    dialect TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    merchant_id TEXT NOT NULL,
+    about TEXT NOT NULL,
+    PRIMARY KEY (dialect, device_id)
+);
+
+CREATE INDEX device_of_merchant ON device (merchant_id);
+
+-- A holder's code for a purpose, as a keyed digest; a new one takes the place of the old. A code that is used has no
+-- tries left; used_by is a number of the use's own, which tells a use whose confirmation was lost from somebody else's.
+CREATE TABLE one_time_code (
+    purpose TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    made_at_ms BIGINT NOT NULL,
+    expires_at_ms BIGINT,
+    tries_left INTEGER NOT NULL,
+    used_by TEXT,
+    PRIMARY KEY (purpose, holder),
+    CONSTRAINT one_time_code_once UNIQUE (purpose, digest),
+    CONSTRAINT one_time_code_tries CHECK (tries_left >= 0),
+    CONSTRAINT one_time_code_used CHECK (used_by IS NULL OR tries_left = 0)
+);
+
+-- When and from which address a login was last used with a good signature.
+CREATE TABLE sighting (
+    dialect TEXT NOT NULL,
+    login TEXT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    peer TEXT NOT NULL,
+    PRIMARY KEY (dialect, login)
+);
+
+CREATE INDEX sighting_by_peer ON sighting (peer);
+
+-- What was done to merchants, devices and keys, and by whom; merchant_id is empty where it concerns no single merchant.
+CREATE TABLE act (
+    merchant_id TEXT NOT NULL,
+    act_id TEXT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    about TEXT NOT NULL,
+    PRIMARY KEY (merchant_id, act_id)
+);
+
+CREATE INDEX act_by_time ON act (at_ms, act_id);
+CREATE INDEX act_of_merchant_by_time ON act (merchant_id, at_ms, act_id);
 
 CREATE TABLE payment (
     merchant_id TEXT NOT NULL,

@@ -28,7 +28,7 @@ import apsw
 
 from anytill.ports import StoreUnavailable
 from anytill.storage import queries, schema
-from anytill.storage.writes import DONE, MOST_TOGETHER, Outcome, Rejected, Row, Write
+from anytill.storage.writes import DONE, MOST_TOGETHER, Outcome, Rejected, Row, Taken, Write
 
 _BUSY_MS: Final = 5_000
 #: After this many pages the log is copied into the file, and afterwards cut back to at most this many bytes.
@@ -46,6 +46,7 @@ _FORBIDDEN: Final = (
     UnicodeEncodeError,
     TypeError,
 )
+_UNIQUE: Final = (apsw.SQLITE_CONSTRAINT_UNIQUE, apsw.SQLITE_CONSTRAINT_PRIMARYKEY)
 #: The file or the disk, not what we asked for.
 _BROKEN: Final = (
     apsw.BusyError,
@@ -277,7 +278,9 @@ def _migrate(connection: apsw.Connection, statements: Mapping[str, queries.State
 def _told(failure: Exception) -> Exception:
     """The failure in the words of the store."""
     told: Exception = failure
-    if isinstance(failure, _FORBIDDEN):
+    if isinstance(failure, apsw.ConstraintError) and getattr(failure, "extendedresult", 0) in _UNIQUE:
+        told = Taken(str(failure))
+    elif isinstance(failure, _FORBIDDEN):
         told = Rejected(str(failure))
     elif isinstance(failure, _BROKEN):
         told = StoreUnavailable(str(failure))

@@ -7,18 +7,16 @@ own rules, so that it holds however writes are grouped and however many processe
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from anytill.core.ledger import Posting
-from anytill.core.merchant import Credential, Merchant
 from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, Refund, RefundRef
-from anytill.core.secret import Secret
 from anytill.core.settle import RefundChange
 from anytill.ports import DueKind, RefundPlaced, StoreUnavailable, Watch
 from anytill.storage import rows
+from anytill.storage.register import SqlRegister
 from anytill.storage.vault import Vault
 from anytill.storage.writes import Engine, Lane, Row, Step, Write
 
@@ -36,15 +34,14 @@ _AUDITS = (
 )
 
 
-class SqlStore:
+class SqlStore(SqlRegister):
     """The store. Made by `open_store`; its methods are described in ports.Store.
 
     Every write may raise StoreUnavailable, and Rejected (a ValueError) when the database's rules forbid it.
     """
 
     def __init__(self, engine: Engine, vault: Vault, watch: Watch | None = None) -> None:
-        self._engine = engine
-        self._vault = vault
+        super().__init__(engine, vault)
         self._watch = watch
 
     # Payments
@@ -173,44 +170,6 @@ class SqlStore:
         values = {"node": node, "held_until_ms": held_until_ms, "until_ms": until_ms}
         return await self._done(Write(Lane.OTHER, (), (Step("keep_node", values, must_touch=1),)))
 
-    # Merchants and credentials
-
-    async def merchant(self, merchant_id: str) -> Merchant | None:
-        return await self._one("merchant", {"merchant_id": merchant_id}, rows.merchant_of)
-
-    async def put_merchant(self, merchant: Merchant) -> None:
-        step = Step("put_merchant", rows.merchant_values(merchant))
-        await self._engine.write(Write(Lane.OTHER, (merchant.merchant_id,), (step,)))
-
-    async def credential(self, dialect: str, login: str) -> Credential | None:
-        found = await self._engine.read("credential", {"dialect": dialect, "login": login})
-        if not found:
-            return None
-        _, _, secret, previous, active, options, _, _ = found[0]
-        return Credential(
-            dialect=dialect,
-            login=login,
-            secret=self._unsealed(secret, dialect, login),
-            previous=None if previous is None else self._unsealed(previous, dialect, login),
-            merchants={row[6]: row[7] for row in found if row[7] is not None},
-            active=bool(active),
-            options=rows.texts_of(options),
-        )
-
-    async def put_credential(self, credential: Credential) -> None:
-        owner = {"dialect": credential.dialect, "login": credential.login}
-        previous = credential.previous
-        values = owner | {
-            "secret": self._sealed(credential.secret, credential.dialect, credential.login),
-            "previous": None if previous is None else self._sealed(previous, credential.dialect, credential.login),
-            "active": int(credential.active),
-            "options": rows.json_text(dict(credential.options)),
-        }
-        steps = [Step("put_credential", values), Step("drop_mandates", owner)]
-        for number, merchant_id in credential.merchants.items():
-            steps.append(Step("add_mandate", owner | {"number": number, "merchant_id": merchant_id}))
-        await self._engine.write(Write(Lane.OTHER, (credential.dialect, credential.login), tuple(steps)))
-
     # The books
 
     async def postings_of(self, merchant_id: str, payment_id: str) -> Sequence[Posting]:
@@ -229,10 +188,6 @@ class SqlStore:
         outcome = await self._engine.write(write)
         assert not outcome.missed, f"{write.steps[outcome.missed].name} of {write.key} found no row"
         return outcome.missed is None
-
-    async def _one(self, name: str, values: Mapping[str, object], decode: Callable[[Row], T]) -> T | None:
-        found = await self._engine.read(name, values)
-        return decode(found[0]) if found else None
 
     async def _claim(
         self,
@@ -257,12 +212,6 @@ class SqlStore:
             if self._watch is not None:
                 self._watch.fault(name, fault, merchant_id=str(row[0]), row_id=str(row[1]))
             return None
-
-    def _sealed(self, secret: Secret, dialect: str, login: str) -> str:
-        return base64.b64encode(self._vault.seal(secret, dialect, login)).decode()
-
-    def _unsealed(self, text: str, dialect: str, login: str) -> Secret:
-        return self._vault.unseal(base64.b64decode(text), dialect, login)
 
 
 def _busy(receivers: Collection[str]) -> Mapping[str, object]:

@@ -23,6 +23,10 @@ class Rejected(ValueError):
     """The database's own rules forbid this row, or it cannot hold a value: a mistake of ours, nothing was written."""
 
 
+class Taken(Rejected):
+    """A unique key of the tables is held by another row; nothing was written."""
+
+
 class Lane(Enum):
     """Writes of one lane look alike, so that an engine may turn many of them into one statement."""
 

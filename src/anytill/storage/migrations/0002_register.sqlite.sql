@@ -1,0 +1,11 @@
+
+-- Acts are only ever added. No statement of ours changes them; these refuse everybody else's.
+CREATE TRIGGER act_keeps_lines BEFORE UPDATE ON act
+BEGIN
+    SELECT RAISE(ABORT, 'acts are only ever added');
+END;
+
+CREATE TRIGGER act_keeps_all_lines BEFORE DELETE ON act
+BEGIN
+    SELECT RAISE(ABORT, 'acts are only ever added');
+END;
