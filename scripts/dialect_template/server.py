@@ -52,6 +52,7 @@ async def handle(request: HttpRequest, gateway: Gateway) -> HttpResponse:
     try:
         envelope = codec.open_form(request)
         credential, key = await _authentic(call, envelope, gateway)
+        gateway.seen(credential, request.peer)
         app = envelope.app
         fields = codec.read_request(call, envelope.content)
         content = await _CALLS[call](gateway.till(credential), fields)

@@ -7,6 +7,7 @@ by the client, and is then left out of the story. Nothing here knows any dialect
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +30,7 @@ from anytill.core.errors import (
     refusal_classes,
 )
 from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.merchant import Credential, Merchant
 from anytill.core.payment import (
     AT_THE_TILL,
     Method,
@@ -42,11 +44,12 @@ from anytill.core.payment import (
 )
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.dialects import Dialect, load_dialects
+from anytill.dialects import Client, Dialect, load_dialects
+from anytill.gateway.directory import REMEMBERED_MS
 from anytill.ports import Till
 from anytill.wire.errors import WireError
 from anytill.wire.http import FORM, HttpRequest, HttpResponse
-from tests.world import NOTICE_URL, World
+from tests.world import BASE_URL, NOTICE_URL, World
 
 pytestmark = pytest.mark.anyio
 
@@ -267,11 +270,18 @@ async def test_a_refund_looks_the_same_at_every_moment(world: World, dialect: Di
         payment = await till.pay(renamed(order, side))
         return await till.refund(RefundOrder(payment.ref, f"R{order.order_no}{side}", amount_fen))
 
+    async def how_it_stands(till: Till, side: str) -> Refund:
+        if pair.can("query_refund"):
+            return await till.query_refund(RefundRef(f"R{order.order_no}{side}"))
+        # Who cannot ask sends the same refund again: its number is used, so it tells what became of it.
+        payment = await world.stored(f"{order.order_no}{side}")
+        return await till.refund(RefundOrder(payment.ref, f"R{order.order_no}{side}", amount_fen))
+
     wired, direct = await pair.both(refund)
     assert wired == direct
     for seconds in (2, 10, 60):
         await world.pass_s(seconds)
-        wired, direct = await pair.both(lambda till, side: till.query_refund(RefundRef(f"R{order.order_no}{side}")))
+        wired, direct = await pair.both(how_it_stands)
         assert wired == direct
     await world.check_books(f"{order.order_no}W", f"{order.order_no}D")
 
@@ -341,6 +351,7 @@ async def test_cancel(world: World, dialect: Dialect, ending: str) -> None:
 @pytest.mark.parametrize("wallet", [Wallet.WECHAT, Wallet.ALIPAY])
 async def test_orders_that_wait_for_the_payer(world: World, dialect: Dialect, method: Method, wallet: Wallet) -> None:
     client = world.client(dialect.name)
+    listening(world, client)
     paid, left = (
         world.order(method=method, wallet=wallet, pay_code=None, payer_id="payer-1", details=dict(DETAILS))
         for _ in range(2)
@@ -362,7 +373,22 @@ async def test_orders_that_wait_for_the_payer(world: World, dialect: Dialect, me
 
 
 #: What some vendors demand of such orders beside the order itself; a dialect that needs none ignores them.
-DETAILS = {"sub_appid": "wx4da448cd29920000", "product_id": "P1"}
+DETAILS = {
+    "sub_appid": "wx4da448cd29920000",
+    "product_id": "P1",
+    "ip": "125.71.132.197",
+    "redirect_url": "https://shop.example/paid",
+}
+
+
+def listening(world: World, client: Client) -> None:
+    """From now on the merchant's end answers each notice as this client says it must be answered."""
+
+    def answer(_nth: int) -> HttpResponse:
+        posted = world.receiver.posted[-1]
+        return client.hear(notice_request(posted.body, posted.content_type))[1]
+
+    world.receiver.answer = answer
 
 
 def notice_request(body: bytes, content_type: str) -> HttpRequest:
@@ -373,6 +399,7 @@ def notice_request(body: bytes, content_type: str) -> HttpRequest:
 async def test_a_notice_is_heard_only_if_it_is_authentic(world: World, dialect: Dialect) -> None:
     assert dialect.form is not None
     client = world.client(dialect.name)
+    listening(world, client)
     method = Method.QR if Method.QR in dialect.methods else Method.BARCODE
     order = world.order()
     if method is Method.QR:
@@ -408,7 +435,9 @@ async def test_a_notice_follows_the_published_schedule_and_stops_when_heard(worl
         await world.pass_s(2)
         await client.query(PaymentRef(order.order_no))
     paid_at_ms = world.clock.now_ms()
-    world.receiver.answer = lambda nth: HttpResponse(200, b"success", "text/plain") if nth > 5 else None
+    listening(world, client)
+    heard = world.receiver.answer
+    world.receiver.answer = lambda nth: heard(nth) if nth > 5 else None
     await world.pass_s(sum(dialect.form.delays_ms[:3]) // 1_000 + 1)
     await world.restart()
     await world.pass_s(24 * 3600)
@@ -439,8 +468,114 @@ async def test_garbage_is_answered_and_changes_nothing(world: World, dialect: Di
     collect()
     for body in bodies:
         for route in dialect.routes:
-            request = HttpRequest("POST", route.path, "", {"content-type": FORM}, body, "127.0.0.1")
-            response = await dialect.handle(request, world.gateway)
-            assert response.status < 500
-            assert response.body
+            for method in route.methods:
+                query, content = ("", body) if method == "POST" else (body.decode("latin-1"), b"")
+                request = HttpRequest(method, route.path, query, {"content-type": FORM}, content, "127.0.0.1")
+                response = await dialect.handle(request, world.gateway)
+                assert response.status < 500
+                assert response.body
     assert not world.watch.notes
+
+
+# Who may ask
+
+
+SECOND = Merchant("second", "另一家商户")
+
+
+def own_settings(dialect: Dialect, login: str, secret: str, number: str) -> dict[str, str]:
+    """The demo's client settings with another credential in them, whatever the vendor calls its parts."""
+    access = dialect.sandbox
+    mine = {access.login: login, access.secret: secret} | ({access.number: number} if access.number else {})
+    return {name: mine.get(value, value) for name, value in dialect.sandbox_settings(BASE_URL).items()}
+
+
+def new_secret(dialect: Dialect, seed: int) -> str:
+    """A key of the vendor's shape."""
+    return "".join(random.Random(seed).choices(dialect.key.alphabet, k=dialect.key.length))
+
+
+async def second_client(world: World, dialect: Dialect) -> Client:
+    """The client of another merchant, with a credential of its own."""
+    access = dialect.sandbox
+    login, number = access.login[:-2] + "99", access.number[:-2] + "99" if access.number else ""
+    secret = new_secret(dialect, 1)
+    await world.store.put_merchant(SECOND)
+    password = Secret(access.password) if access.password else None
+    await world.store.put_credential(
+        Credential(
+            dialect.name, login, Secret(secret), {number: SECOND.merchant_id}, None, True, access.options, password
+        )
+    )
+    return world.client(dialect.name, **own_settings(dialect, login, secret, number))
+
+
+async def test_what_is_another_merchants_is_not_there(world: World, dialect: Dialect) -> None:
+    mine, other = world.client(dialect.name), await second_client(world, dialect)
+    order = world.order(amount_fen=500)
+    payment = await mine.pay(order)
+    with pytest.raises(PaymentNotFound):
+        await other.query(payment.ref)
+    if "refund" in dialect.operations:
+        with pytest.raises(PaymentNotFound):
+            await other.refund(RefundOrder(payment.ref, "R1000", 10))
+        await mine.refund(RefundOrder(payment.ref, "R2000", 10))
+    if "cancel" in dialect.operations:
+        with pytest.raises(PaymentNotFound):
+            await other.cancel(payment.ref)
+    if "query_refund" in dialect.operations:
+        with pytest.raises(RefundNotFound):
+            await other.query_refund(RefundRef("R2000"))
+    # The same number at another merchant is another order, and the payer's code another payment's.
+    again = await other.pay(replace(order, pay_code=world.order().pay_code))
+    assert again.verdict is Verdict.PAID
+    assert (await world.stored(order.order_no)).amount_fen == 500
+    await world.check_books()
+
+
+async def test_a_key_is_changed_with_an_overlap(world: World, dialect: Dialect) -> None:
+    access = dialect.sandbox
+    credential = await world.credential(dialect.name)
+    new = new_secret(dialect, 2)
+    end_ms = world.clock.now_ms() + 3_600_000
+    await world.store.put_credential(
+        replace(credential, secret=Secret(new), previous=credential.secret, previous_until_ms=end_ms)
+    )
+    await world.pass_s(REMEMBERED_MS // 1_000)
+    renewed = world.client(dialect.name, **own_settings(dialect, access.login, new, access.number))
+    former = world.client(dialect.name)
+    for client in (former, renewed):
+        assert (await client.pay(world.order())).verdict is Verdict.PAID
+    await world.pass_s(3_600)
+    assert (await renewed.pay(world.order())).verdict is Verdict.PAID
+    with pytest.raises(UnknownCredential):
+        await former.pay(world.order())
+
+
+async def test_a_credential_that_is_off_is_unknown(world: World, dialect: Dialect) -> None:
+    await world.store.put_credential(replace(await world.credential(dialect.name), active=False))
+    await world.pass_s(REMEMBERED_MS // 1_000)
+    with pytest.raises(UnknownCredential):
+        await world.client(dialect.name).pay(world.order())
+
+
+async def test_it_is_noted_who_was_there(world: World, dialect: Dialect) -> None:
+    client = world.client(dialect.name)
+    await client.pay(world.order())
+    await world.work()
+    (sighting,) = await world.store.sightings()
+    assert (sighting.dialect, sighting.login) == (dialect.name, dialect.sandbox.login)
+    first_ms = sighting.at_ms
+    (secret_name,) = [
+        name for name, value in dialect.sandbox_settings(BASE_URL).items() if value == dialect.sandbox.secret
+    ]
+    stranger = world.client(dialect.name, **{secret_name: new_secret(dialect, 3)})
+    await world.pass_s(120)
+    with pytest.raises(UnknownCredential):
+        await stranger.pay(world.order())
+    await world.work()
+    assert [each.at_ms for each in await world.store.sightings()] == [first_ms]
+    await client.pay(world.order())
+    await world.work()
+    (sighting,) = await world.store.sightings()
+    assert sighting.at_ms > first_ms

@@ -97,7 +97,9 @@ async def _authentic(request: HttpRequest, gateway: Gateway) -> tuple[Credential
             codec.authenticate(fields, _NOBODY, {})
         raise
     secrets = (credential.secret, credential.previous or credential.secret)
-    return credential, codec.authenticate(fields, secrets, credential.options)
+    signed = codec.authenticate(fields, secrets, credential.options)
+    gateway.seen(credential, request.peer)
+    return credential, signed
 
 
 def _order(charge: Charge) -> PayOrder:
