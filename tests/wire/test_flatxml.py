@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from anytill.wire import flatxml
 from anytill.wire.errors import Malformed, TooLarge, WireError
-from anytill.wire.flatxml import Element
+from anytill.wire.flatxml import Element, Rows
 
 TEXT = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff") | st.sampled_from("\t\r\n&<>\"'"),
@@ -174,6 +174,13 @@ def test_what_is_written() -> None:
     fields = {"a": "<&>\r\n'\"", "b": ""}
     assert flatxml.encode("data", fields) == b"<data><a>&lt;&amp;&gt;&#13;\n'\"</a><b></b></data>"
     assert flatxml.encode("data", {}, declaration=True) == b'<?xml version="1.0" encoding="UTF-8"?><data></data>'
+    rows: dict[str, str | Rows] = {"a": "1", "receipts": [("line", "x&y"), ("line", " ")], "none": []}
+    assert flatxml.encode("data", rows) == (
+        b"<data><a>1</a><receipts><line>x&amp;y</line><line> </line></receipts><none></none></data>"
+    )
+    for bad in ([("no name", "x")], [("line", "\x00")]):
+        with pytest.raises(ValueError, match=r"name|hold"):
+            flatxml.encode("data", {"receipts": bad})
     element = Element("dm", {"a": '<&>"\t\r\n'}, (Element("b", text="x"),))
     assert flatxml.encode_element(element) == b'<dm a="&lt;&amp;&gt;&quot;&#9;&#13;&#10;"><b>x</b></dm>'
 

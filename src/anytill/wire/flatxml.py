@@ -17,9 +17,9 @@ parser is told the encoding, so that no declaration changes what the bytes mean 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from lxml import etree
 
@@ -45,6 +45,10 @@ _UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\uf
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 _SPACE: Final = "\t\r\n "
 _CDATA: Final = b"<![CDATA["
+
+
+#: The children of one element, each a name and a text; names may repeat.
+Rows: TypeAlias = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +133,27 @@ def flat(element: Element, *, besides: Collection[str] = ()) -> dict[str, str]:
     return fields
 
 
-def encode(root: str, fields: Mapping[str, str], *, declaration: bool = False) -> bytes:
-    """A flat document in the mapping's order. Raises ValueError for what XML cannot hold: see `fit`."""
-    if _UNFIT.search("".join(fields.values())):
+def encode(root: str, fields: Mapping[str, str | Rows], *, declaration: bool = False) -> bytes:
+    """A document in the mapping's order, each field an element with a text, or with one text element for each of its
+    rows. Raises ValueError for what XML cannot hold: see `fit`."""
+    texts: list[str] = []
+    parts: list[str] = [f"{_DECLARATION if declaration else ''}<{root}>"]
+    names = {root, *fields}
+    for name, value in fields.items():
+        if isinstance(value, str):
+            texts.append(value)
+            parts.append(f"<{name}>{_escaped(value)}</{name}>")
+        else:
+            texts += [text for _, text in value]
+            names.update([each for each, _ in value])
+            inner = "".join([f"<{each}>{_escaped(text)}</{each}>" for each, text in value])
+            parts.append(f"<{name}>{inner}</{name}>")
+    if _UNFIT.search("".join(texts)):
         raise ValueError("a text holds what XML cannot hold")
-    inner = "".join([f"<{name}>{_escaped(text)}</{name}>" for name, text in fields.items()])
-    for name in (root, *fields):
+    for name in names:
         _check_name(name)
-    return f"{_DECLARATION if declaration else ''}<{root}>{inner}</{root}>".encode()
+    parts.append(f"</{root}>")
+    return "".join(parts).encode()
 
 
 def encode_element(element: Element, *, declaration: bool = False) -> bytes:
