@@ -7,9 +7,10 @@ request with `Gateway.credential`, asks for that credential's till with `Gateway
 from __future__ import annotations
 
 from anytill.core.errors import NotSupported
-from anytill.core.merchant import Credential
+from anytill.core.merchant import Credential, Merchant
 from anytill.core.payment import Payment
 from anytill.core.secret import Secret
+from anytill.core.wallet import Wallet
 from anytill.gateway.attendance import Attendance
 from anytill.gateway.directory import Directory
 from anytill.gateway.notices import Notices
@@ -44,6 +45,15 @@ class Gateway:
         """The till of the merchant that this credential calls `number`. Raises ForeignMerchant."""
         merchant_id = credential.merchant_id(number)
         return GatewayTill(merchant_id, credential, self._payments, self._refunds)
+
+    async def merchant(self, credential: Credential, number: str = "") -> Merchant:
+        """The merchant that this credential calls `number`, as remembered for a few seconds. Raises ForeignMerchant,
+        and MerchantInactive when it may not take money."""
+        return await self._directory.merchant(credential.merchant_id(number))
+
+    def wallets(self, merchant: Merchant) -> tuple[Wallet, ...]:
+        """The wallets that this merchant has a channel for."""
+        return tuple(wallet for wallet in Wallet if self._parts.has_channel(merchant, wallet))
 
     def seen(self, credential: Credential, peer: str) -> None:
         """This credential was just used from this address, with a good signature. Noted now and then, not awaited."""

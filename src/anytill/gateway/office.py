@@ -232,6 +232,13 @@ class Office:
         kept = changed(credential, active=on) if credential else None
         await self._register.put_device(changed(device, active=on), kept, act)
 
+    async def logins_seen_at(self, dialect: str, peer: str, within_ms: int, most: int) -> list[Credential]:
+        """The credentials of a dialect that were last used from this address and are on; at most so many."""
+        sightings = await self._register.seen_at(peer, self._clock.now_ms() - within_ms)
+        logins = [sighting.login for sighting in sightings if sighting.dialect == dialect][:most]
+        found = [await self._register.credential(dialect, login) for login in logins]
+        return [credential for credential in found if credential is not None and credential.active]
+
     async def new_code(
         self, device: Device, key: KeyShape, actor: str, life_ms: int | None = ACTIVATION_LIFE_MS
     ) -> str:

@@ -49,11 +49,17 @@ class Parts:
 
     def channel_for(self, merchant: Merchant, wallet: Wallet) -> Channel:
         """The channel that moves this merchant's money from this wallet. Raises NotSupported when there is none."""
-        name = merchant.channels.get(wallet) or merchant.channels.get("") or self.default_channel
-        channel = self.channels.get(name)
+        channel = self.channels.get(self._channel_name(merchant, wallet))
         if channel is None:
             raise NotSupported
         return channel
+
+    def has_channel(self, merchant: Merchant, wallet: Wallet) -> bool:
+        """Whether there is one."""
+        return self._channel_name(merchant, wallet) in self.channels
+
+    def _channel_name(self, merchant: Merchant, wallet: Wallet) -> str:
+        return merchant.channels.get(wallet) or merchant.channels.get("") or self.default_channel
 
     async def heard(self, word: Awaitable[Word], silence: Word, where: str = "channel", **numbers: str) -> Word:
         """A channel's word; a fault in its adapter is silence, never a "no"."""
