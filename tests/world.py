@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 
 from anytill.bootstrap import DEMO_MERCHANT, write_demo_directory
-from anytill.channels.sandbox import SandboxChannel
+from anytill.channels.sandbox import Outbox, SandboxChannel
 from anytill.core.ids import IdMaker
 from anytill.core.merchant import Credential
 from anytill.core.payment import Payment, PaymentRef, PayOrder
@@ -126,6 +126,7 @@ class World:
         # The tests' server runs without fsync, and says so.
         self.watch.alarms[:] = [alarm for alarm in self.watch.alarms if alarm[0] != "store_may_forget"]
         self._journal = FileJournal(self._folder / "wallet.journal")
+        self.outbox = Outbox(self.clock)
         self.wallet = SandboxChannel("sandbox", self._journal, self.clock, self._chance)
         self.parts = Parts(
             store=self.store,
@@ -140,12 +141,16 @@ class World:
             default_channel="sandbox",
             loopback_notices=True,
             code_key=b"a key of the tests",
+            sms=self.outbox,
         )
         self.gateway = Gateway(self.parts)
-        await write_demo_directory(self.store)
+        await write_demo_directory(self.store, self.parts.code_key, self.clock.now_ms())
 
     async def stop(self) -> None:
         """Let go of everything; what is not on disk is lost."""
+        for never_run in self.started:
+            never_run.close()
+        self.started.clear()
         await self.store.close()
         await self._journal.close()
 

@@ -12,11 +12,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from anytill.core.merchant import MerchantState
+from anytill.core.merchant import Merchant, MerchantState
 from anytill.core.money import MAX_AMOUNT_FEN
+from anytill.core.records import changed
 
 PREFIX = "ANYTILL_"
+T = TypeVar("T")
 
 
 class SettingsError(ValueError):
@@ -67,6 +70,9 @@ SETTINGS: Mapping[str, Setting] = {
     "keys.master_file": Setting("", "A file that holds the master key; the first line seals, all lines open."),
     "notices.loopback": Setting(False, "Let notices go to this machine. For tests; never in production."),
     "channels.default": Setting("", "The channel for merchants and wallets that name none."),
+    "sms.url": Setting("", "Where short messages are handed over, http:// or https://; without it nobody is sent any."),
+    "sms.key": Setting("", "The key that these are signed with. Not for the command line."),
+    "sms.key_file": Setting("", "A file that holds that key."),
     "log.requests": Setting(False, "Write a log line for each request."),
 }
 
@@ -82,20 +88,42 @@ class ChannelSettings:
 
 @dataclass(frozen=True, slots=True)
 class MerchantSettings:
-    """`[[merchant]]`: written to the store at start."""
+    """`[[merchant]]`: written to the store at start. None stands for what the file does not say: there a new merchant
+    has the usual value, and one that is known keeps its own."""
 
     merchant_id: str
     name: str
-    short_name: str = ""
-    state: MerchantState = MerchantState.ON
-    max_amount_fen: int = MAX_AMOUNT_FEN
-    channels: Mapping[str, str] = field(default_factory=dict)
+    short_name: str | None = None
+    state: MerchantState | None = None
+    max_amount_fen: int | None = None
+    channels: Mapping[str, str] | None = None
+    agent_id: str | None = None
+    trade_code: str | None = None
+    mobile: str | None = None
+    username: str | None = None
+
+    def merged(self, known: Merchant | None) -> Merchant:
+        """The merchant with what the file says of it."""
+        before = known or Merchant(self.merchant_id, self.name)
+        return changed(
+            before,
+            name=self.name,
+            short_name=_or(self.short_name, before.short_name),
+            state=_or(self.state, before.state),
+            max_amount_fen=_or(self.max_amount_fen, before.max_amount_fen),
+            channels=_or(self.channels, before.channels),
+            agent_id=_or(self.agent_id, before.agent_id),
+            trade_code=_or(self.trade_code, before.trade_code),
+            mobile=_or(self.mobile, before.mobile),
+            username=_or(self.username, before.username),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialSettings:
-    """`[[credential]]`: written to the store at start, its secret sealed. `secret_env` or `secret_file` names where
-    the secret is; it never stands in the settings file itself."""
+    """`[[credential]]`: written to the store at start, its secrets sealed. `secret_env` or `secret_file` names where
+    the secret is, `password_env` or `password_file` where a till's password is; neither ever stands in the settings
+    file itself. None stands for what the file does not say."""
 
     dialect: str
     login: str
@@ -103,9 +131,11 @@ class CredentialSettings:
     secret_file: str = ""
     previous_env: str = ""  # while a key is being changed: where the one is that is still accepted
     previous_file: str = ""
-    active: bool = True
+    password_env: str = ""
+    password_file: str = ""
+    active: bool | None = None
     merchants: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +204,10 @@ def _values(
     return {name: setting.read(name, raw.get(name, setting.default)) for name, setting in SETTINGS.items()}
 
 
+def _or(written: T | None, known: T) -> T:
+    return known if written is None else written
+
+
 def _table(value: object, where: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise SettingsError(f"{where} must be a table")
@@ -210,40 +244,42 @@ def _channel(name: str, row: Mapping[str, object]) -> ChannelSettings:
 
 def _merchant(row: Mapping[str, object]) -> MerchantSettings:
     where = "[[merchant]]"
-    _only(row, {"id", "name", "short_name", "state", "max_amount_fen", "channels"}, where)
-    state = _text(row, "state", where, MerchantState.ON.value).upper()
-    if state not in MerchantState.__members__:
+    texts = ("short_name", "agent_id", "trade_code", "mobile", "username")
+    _only(row, {"id", "name", "state", "max_amount_fen", "channels", *texts}, where)
+    state = _written(row, "state", where)
+    if state is not None and state.upper() not in MerchantState.__members__:
         raise SettingsError(f"{where} state must be one of {', '.join(MerchantState.__members__)}")
-    most = Setting(MAX_AMOUNT_FEN, "", 1, MAX_AMOUNT_FEN).read(
-        "max_amount_fen", row.get("max_amount_fen", MAX_AMOUNT_FEN)
-    )
+    most = Setting(MAX_AMOUNT_FEN, "", 1, MAX_AMOUNT_FEN)
     return MerchantSettings(
         _text(row, "id", where),
         _text(row, "name", where),
-        _text(row, "short_name", where, ""),
-        MerchantState(state),
-        int(most),
-        _texts(row, "channels", where),
+        state=None if state is None else MerchantState(state.upper()),
+        max_amount_fen=int(most.read("max_amount_fen", row["max_amount_fen"])) if "max_amount_fen" in row else None,
+        channels=_texts(row, "channels", where) if "channels" in row else None,
+        **{name: _written(row, name, where) for name in texts},
     )
+
+
+def _written(row: Mapping[str, object], key: str, where: str) -> str | None:
+    return _text(row, key, where, "") if key in row else None
 
 
 def _credential(row: Mapping[str, object]) -> CredentialSettings:
     where = "[[credential]]"
-    places = ("secret_env", "secret_file", "previous_env", "previous_file")
+    secrets = ("secret", "previous", "password")
+    places = tuple(f"{secret}_{place}" for secret in secrets for place in ("env", "file"))
     _only(row, {"dialect", "login", *places, "active", "merchants", "options"}, where)
-    secret_env, secret_file, previous_env, previous_file = (_text(row, place, where, "") for place in places)
-    if bool(secret_env) == bool(secret_file):
+    found = {place: _text(row, place, where, "") for place in places}
+    if bool(found["secret_env"]) == bool(found["secret_file"]):
         raise SettingsError(f"{where} needs one of secret_env and secret_file")
-    if previous_env and previous_file:
-        raise SettingsError(f"{where} takes one of previous_env and previous_file")
+    for secret in ("previous", "password"):
+        if found[f"{secret}_env"] and found[f"{secret}_file"]:
+            raise SettingsError(f"{where} takes one of {secret}_env and {secret}_file")
     return CredentialSettings(
         _text(row, "dialect", where),
         _text(row, "login", where),
-        secret_env,
-        secret_file,
-        previous_env,
-        previous_file,
-        _switch(f"{where} active", row.get("active", True)),
-        _texts(row, "merchants", where),
-        _texts(row, "options", where),
+        **found,
+        active=_switch(f"{where} active", row["active"]) if "active" in row else None,
+        merchants=_texts(row, "merchants", where),
+        options=_texts(row, "options", where) if "options" in row else None,
     )

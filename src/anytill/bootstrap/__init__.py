@@ -5,12 +5,26 @@
 assembly    opens everything in order and closes it in the opposite one; runs server and workers
 routes      what answers at which path
 channels    the channels that the settings name
-directory   merchants, credentials and keys at the start
+stores      the store that the settings name: to own, to look at, to keep
+directory   merchants and credentials at the start, as the settings file has them
+demo        the same for a demo
+keys        where keys and secrets are read, and which are good enough
 """
 
 from __future__ import annotations
 
-from anytill.bootstrap.assembly import Assembly, assembled, looking, run, seldom_collected
-from anytill.bootstrap.directory import DEMO_MERCHANT, write_demo_directory
+from anytill.bootstrap.assembly import Assembly, assembled, run, seldom_collected
+from anytill.bootstrap.demo import DEMO_MERCHANT, write_demo_directory
+from anytill.bootstrap.stores import Keeping, keeping, looking
 
-__all__ = ["DEMO_MERCHANT", "Assembly", "assembled", "looking", "run", "seldom_collected", "write_demo_directory"]
+__all__ = [
+    "DEMO_MERCHANT",
+    "Assembly",
+    "Keeping",
+    "assembled",
+    "keeping",
+    "looking",
+    "run",
+    "seldom_collected",
+    "write_demo_directory",
+]

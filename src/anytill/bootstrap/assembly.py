@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from anytill.bootstrap.channels import OpenJournal, open_channel, restore_clock
-from anytill.bootstrap.directory import code_key, master_keys, write_demo_directory, write_directory
+from anytill.bootstrap.demo import write_demo_directory
+from anytill.bootstrap.directory import write_directory
+from anytill.bootstrap.keys import code_key, master_keys, sms_key
 from anytill.bootstrap.nodes import RENEW_MS, NodeHolder
 from anytill.bootstrap.routes import control_routes, dialect_routes, operator_routes
+from anytill.bootstrap.stores import open_owned
+from anytill.channels.sandbox import Outbox
 from anytill.config import Settings, SettingsError
 from anytill.core.ids import IdMaker
 from anytill.dialects import load_dialects
 from anytill.gateway import Gateway, Parts
-from anytill.ports import Clock, DueKind, Store, StoreUnavailable
-from anytill.storage import InUse, Vault, WrongSchema, open_store, open_to_look
+from anytill.ports import Clock, DueKind, Sms, Store
+from anytill.storage import Vault
 from anytill.transports.clock import MovableClock, SystemChance, SystemClock
 from anytill.transports.http_client import open_post
 from anytill.transports.http_server import Application, RequestLimits, serve
 from anytill.transports.journal import FileJournal
+from anytill.transports.sms import open_hook
 from anytill.transports.watch import JsonWatch
 from anytill.transports.worker import Crew, Wake, work
 
@@ -91,11 +96,12 @@ async def assembled(
         watch = JsonWatch(log, debug=settings.switch("log.requests"))
         clock = MovableClock() if demo else SystemClock()
         vault = Vault(*master_keys(settings))
-        store = await _open_store(settings, vault, watch)
+        store = await open_owned(settings, vault, watch)
         stack.push_async_callback(store.close)
         channels = {each.name: open_channel(each, stack, clock, open_journal) for each in settings.channels}
         if isinstance(clock, MovableClock):
             restore_clock(clock, channels)
+        outbox = Outbox(clock)
         post = open_post(allow_loopback=settings.switch("notices.loopback"))
         stack.push_async_callback(post.aclose)
         ids = IdMaker()
@@ -118,12 +124,16 @@ async def assembled(
             loopback_notices=settings.switch("notices.loopback"),
             wake=lambda kind: wakes[kind].set(),
             code_key=code_key(settings),
+            sms=outbox if demo else _sms(settings, stack),
         )
         gateway = Gateway(parts)
-        await (write_demo_directory(store) if demo else write_directory(settings, store))
+        if demo:
+            await write_demo_directory(store, parts.code_key, clock.now_ms())
+        else:
+            await write_directory(settings, store, gateway.office, watch, clock.now_ms())
         routes = [*dialect_routes(gateway, watch), *operator_routes(store, watch)]
         if demo:
-            routes += control_routes(channels, clock, node)
+            routes += control_routes(channels, clock, node, outbox)
         limits = RequestLimits(max_in_flight=settings.number("server.max_in_flight"))
         yield Assembly(gateway, store, clock, watch, Application(routes, watch=watch, limits=limits), wakes, node)
 
@@ -146,36 +156,15 @@ def seldom_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-@asynccontextmanager
-async def looking(settings: Settings) -> AsyncIterator[Store]:
-    """The store that the settings name, to look at while a gateway may be using it. Raises SettingsError."""
+def _sms(settings: Settings, stack: AsyncExitStack) -> Sms | None:
+    """The hook that short messages are handed to; None where the settings name none. Raises SettingsError."""
+    url = settings.text("sms.url")
+    if not url:
+        return None
+    key = sms_key(settings)
     try:
-        store = await open_to_look(settings.text("store.url"))
-    except (InUse, WrongSchema, StoreUnavailable, ValueError, OSError) as fault:
-        raise _unusable(settings, fault) from None
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-async def _open_store(settings: Settings, vault: Vault, watch: JsonWatch | None = None) -> Store:
-    """The store that the settings name. Raises SettingsError, in one sentence, when it cannot be had."""
-    group_commit = settings.switch("store.group_commit")
-    try:
-        return await open_store(settings.text("store.url"), vault=vault, group_commit=group_commit, watch=watch)
-    except (ValueError, InUse, WrongSchema, StoreUnavailable, OSError) as fault:
-        raise _unusable(settings, fault) from fault
-
-
-def _unusable(settings: Settings, fault: Exception) -> SettingsError:
-    """Why a store cannot be had, with the database server's host and port. Never a part of the password: an address in
-    which one was not escaped can be read in two ways, and the driver quotes what it could not read."""
-    scheme, _, rest = settings.text("store.url").partition("://")
-    if not scheme.startswith("postgres"):
-        return SettingsError(f"store.url: {fault}")
-    if isinstance(fault, ValueError):
-        return SettingsError("store.url: the address cannot be read; signs in a password are percent-encoded")
-    place, _, options = rest.partition("?")
-    host = place.rpartition("@")[2].partition("/")[0]
-    return SettingsError(f"store.url: {host}: {fault}" if host and "@" not in options else f"store.url: {fault}")
+        sms, send = open_hook(url, key)
+    except ValueError as fault:
+        raise SettingsError(f"sms.url: {fault}") from None
+    stack.push_async_callback(send.aclose)
+    return sms

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from anytill.bootstrap.directory import secret_variable
+from anytill.bootstrap.keys import secret_variable
 from anytill.channels import ChannelParts, load_channels
 from anytill.channels.sandbox import SandboxChannel
 from anytill.config import ChannelSettings, SettingsError

@@ -1,69 +1,67 @@
-"""Who is who at the start: merchants, credentials and the keys that seal them, as the settings say."""
+"""Who is who at the start, as the settings file says: it wins in what it says, and what it does not say stays.
+
+Merchants and keys are also changed while a gateway runs, by the commands and by the vendors' own management calls. So
+a row of the file is laid over what the store has. There is one exception: a key that was changed by command is not put
+back by a file that still has an older one, for the tills have the new key, and the old one may be known to a thief.
+"""
 
 from __future__ import annotations
 
-import hmac
-import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from anytill.config import CredentialSettings, Settings, SettingsError
-from anytill.core.merchant import Credential, Merchant
+from anytill.bootstrap.keys import dialect_named, refuse_published, refuse_weak, secret_at
+from anytill.config import CredentialSettings, MerchantSettings, Settings, SettingsError
+from anytill.core.device import Device
+from anytill.core.merchant import Agent, Credential
+from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.dialects import load_dialects
-from anytill.ports import Store
+from anytill.dialects import Login, load_dialects
+from anytill.gateway import Office
+from anytill.ports import Store, Watch
 
-DEMO_MERCHANT: Final = Merchant("demo", "演示商户 Demo Shop", "演示 Demo")
-LEAST_SECRET: Final = 16
-MASTER_KEY_BYTES: Final = 32
-
-
-async def write_demo_directory(store: Store) -> None:
-    """The demo's merchant and the published credential of every dialect."""
-    await store.put_merchant(DEMO_MERCHANT)
-    for dialect in load_dialects().values():
-        access = dialect.sandbox
-        merchants = {access.number: DEMO_MERCHANT.merchant_id}
-        await store.put_credential(Credential(dialect.name, access.login, Secret(access.secret), merchants))
+#: Who did it, in the record of what was done.
+ACTOR: Final = "settings"
 
 
-async def write_directory(settings: Settings, store: Store) -> None:
+async def write_directory(settings: Settings, store: Store, office: Office, watch: Watch, now_ms: int) -> None:
     """What the settings say of merchants and credentials. Raises SettingsError when they name something that is not
     there, and when a published secret is among them, or in the store already: everybody knows those."""
-    _check_channels(settings)
-    await _check_merchants(settings, store)
     for row in settings.merchants:
-        await store.put_merchant(
-            Merchant(row.merchant_id, row.name, row.short_name, row.state, row.max_amount_fen, row.channels)
-        )
-    for each in settings.credentials:
-        secret = _secret(each, each.secret_env, each.secret_file)
-        has_previous = each.previous_env or each.previous_file
-        previous = _secret(each, each.previous_env, each.previous_file) if has_previous else None
-        await store.put_credential(
-            Credential(each.dialect, each.login, secret, each.merchants, previous, each.active, each.options)
-        )
+        check_channels(f"[[merchant]] {row.merchant_id}", row.channels or {}, settings)
+    _check_default(settings)
+    await _check_merchants(settings, store)
+    for merchant in settings.merchants:
+        await _write_merchant(merchant, store, office)
+    for credential in settings.credentials:
+        await _write_credential(credential, store, office, watch, now_ms)
+    await refuse_demo_store(store)
+
+
+async def refuse_demo_store(store: Store) -> None:
+    """A store with a published credential that is on is a demo's. Raises SettingsError."""
     for dialect in load_dialects().values():
         known = await store.credential(dialect.name, dialect.sandbox.login)
         if known is not None and known.active and Secret(dialect.sandbox.secret) in (known.secret, known.previous):
             raise SettingsError(f"the store holds the sandbox credential of {dialect.name}: it is a demo's store")
 
 
-def _check_channels(settings: Settings) -> None:
-    """A merchant or a default whose channel is not there would have every payment refused."""
+def check_channels(where: str, channels: Mapping[str, str], settings: Settings) -> None:
+    """A merchant whose channel is not there would have every payment refused. Raises SettingsError."""
+    known = [channel.name for channel in settings.channels]
+    for wallet, channel in channels.items():
+        if wallet not in {"", *Wallet}:
+            raise SettingsError(f"{where}: there is no wallet {wallet}; there {_are(Wallet)}")
+        if channel not in known:
+            raise SettingsError(f"{where}: there is no channel {channel}; there {_are(known)}")
+
+
+def _check_default(settings: Settings) -> None:
     known = [channel.name for channel in settings.channels]
     default = settings.text("channels.default")
     if default and default not in known:
         raise SettingsError(f"channels.default: there is no channel {default}; there {_are(known)}")
-    for row in settings.merchants:
-        where = f"[[merchant]] {row.merchant_id}"
-        for wallet, channel in row.channels.items():
-            if wallet not in {"", *Wallet}:
-                raise SettingsError(f"{where}: there is no wallet {wallet}; there {_are(Wallet)}")
-            if channel not in known:
-                raise SettingsError(f"{where}: there is no channel {channel}; there {_are(known)}")
 
 
 async def _check_merchants(settings: Settings, store: Store) -> None:
@@ -75,6 +73,87 @@ async def _check_merchants(settings: Settings, store: Store) -> None:
                 raise SettingsError(f"{_title(credential)}: there is no merchant {merchant_id}")
 
 
+async def _write_merchant(row: MerchantSettings, store: Store, office: Office) -> None:
+    known = await store.merchant(row.merchant_id)
+    merchant = row.merged(known)
+    if merchant == known:
+        return
+    for name, value, found in (
+        ("mobile", merchant.mobile, store.merchant_by_mobile),
+        ("username", merchant.username, store.merchant_by_username),
+    ):
+        other = await found(merchant.agent_id, value) if value else None
+        if other is not None and other.merchant_id != row.merchant_id:
+            raise SettingsError(f"[[merchant]] {row.merchant_id}: {name}: {other.merchant_id} has it already")
+    what = "merchant.set" if known else "merchant.add"
+    await store.put_merchant(merchant, office.act(ACTOR, what, row.merchant_id, row.merchant_id, name=merchant.name))
+
+
+async def _write_credential(row: CredentialSettings, store: Store, office: Office, watch: Watch, now_ms: int) -> None:
+    """The credential, and who holds it: a device signs for itself, an agent for others. Written at each start even if
+    nothing changed, so that it is sealed with the master key of now."""
+    dialect = dialect_named(_title(row), row.dialect)
+    known = await store.credential(row.dialect, row.login)
+    told = _told(row)
+    credential = _laid_over(row, told, known, now_ms) if known else told
+    if credential.secret != told.secret:
+        watch.alarm("settings_key_ignored", dialect=row.dialect, login=row.login)
+    what = "key.set" if known else "key.add"
+    act = None if credential == known else office.act(ACTOR, what, row.login, dialect=row.dialect)
+    if dialect.signs is Login.DEVICE and await store.device(row.dialect, row.login) is None:
+        device = Device(row.dialect, row.login, credential.merchants.get("", ""), enrolled_at_ms=now_ms)
+        await store.put_device(device, credential, act)
+        return
+    if dialect.signs is Login.AGENT and row.login not in {agent.agent_id for agent in await store.agents()}:
+        await store.put_agent(Agent(row.login, row.login))
+    await store.put_credential(credential, act)
+
+
+def _told(row: CredentialSettings) -> Credential:
+    """The credential as the file has it. Raises SettingsError for a secret that is not there or not good enough."""
+    where = _title(row)
+    secret = secret_at(where, row.secret_env, row.secret_file)
+    previous = secret_at(where, row.previous_env, row.previous_file)
+    assert secret is not None  # config.py sees to it
+    refuse_published(where, row.login)
+    refuse_weak(where, secret)
+    if previous is not None:
+        refuse_weak(where, previous)
+    return Credential(
+        dialect=row.dialect,
+        login=row.login,
+        secret=secret,
+        merchants=row.merchants,
+        previous=previous,
+        active=row.active is not False,
+        options=row.options or {},
+        password=secret_at(where, row.password_env, row.password_file),
+    )
+
+
+def _laid_over(row: CredentialSettings, told: Credential, known: Credential, now_ms: int) -> Credential:
+    """What the file says, over what is known; numbers that the credential has from elsewhere stay."""
+    credential = changed(
+        told,
+        merchants={**known.merchants, **told.merchants},
+        active=known.active if row.active is None else row.active,
+        options=known.options if row.options is None else row.options,
+        password=told.password or known.password,
+    )
+    if known.previous_until_ms is None:
+        return credential
+    # The key was changed by command. Until that change is over the old key counts beside the new one; after it, and
+    # once the file has the new key too, the file is in charge again.
+    if told.secret == known.secret and (told.previous or now_ms >= known.previous_until_ms):
+        return credential
+    return changed(
+        credential,
+        secret=known.secret,
+        previous=known.previous,
+        previous_until_ms=known.previous_until_ms,
+    )
+
+
 def _are(names: Iterable[str]) -> str:
     listed = list(names)
     return f"{'is' if len(listed) == 1 else 'are'} {', '.join(listed) or 'none'}"
@@ -82,59 +161,3 @@ def _are(names: Iterable[str]) -> str:
 
 def _title(credential: CredentialSettings) -> str:
     return f"[[credential]] {credential.dialect} {credential.login}"
-
-
-def _secret(credential: CredentialSettings, variable: str, file: str) -> Secret:
-    """A secret from where the settings say it is, if it is good enough."""
-    secret = Secret(secret_variable(_title(credential), variable) if variable else _in_file(credential, file))
-    _refuse_weak(credential, secret)
-    return secret
-
-
-def secret_variable(where: str, variable: str) -> str:
-    """What the environment holds under this name. Raises SettingsError when it holds nothing: that is no short secret,
-    but a service that was started without its environment."""
-    if variable not in os.environ:
-        raise SettingsError(f"{where}: the environment variable {variable} is not set")
-    return os.environ[variable]
-
-
-def _in_file(credential: CredentialSettings, file: str) -> str:
-    try:
-        return Path(file).read_text().strip()
-    except OSError as fault:
-        raise SettingsError(f"{_title(credential)}: {file}: {fault.strerror}") from None
-
-
-def _refuse_weak(credential: CredentialSettings, secret: Secret) -> None:
-    name = _title(credential)
-    dialects = load_dialects()
-    if credential.dialect not in dialects:
-        raise SettingsError(f"{name}: dialect must be one of {', '.join(dialects)}")
-    if len(secret.reveal()) < LEAST_SECRET:
-        raise SettingsError(f"{name}: a secret has at least {LEAST_SECRET} characters")
-    published = {dialect.sandbox.secret for dialect in dialects.values()}
-    if secret.reveal() in published or credential.login in {each.sandbox.login for each in dialects.values()}:
-        raise SettingsError(f"{name}: this is a sandbox credential, and everybody knows it")
-
-
-def master_keys(settings: Settings) -> Sequence[bytes]:
-    text_ = settings.text("keys.master")
-    path = settings.text("keys.master_file")
-    if path:
-        try:
-            text_ = Path(path).read_text()
-        except OSError as fault:
-            raise SettingsError(f"keys.master_file: {fault.strerror}") from None
-    try:
-        keys = [bytes.fromhex(line) for line in text_.split()]
-    except ValueError:
-        keys = []
-    if not keys or any(len(key) != MASTER_KEY_BYTES for key in keys):
-        raise SettingsError("keys.master or keys.master_file must give a key of 64 hex digits")
-    return keys
-
-
-def code_key(settings: Settings) -> bytes:
-    """What payers' codes are remembered under. Of the oldest master key, so that a new one makes no order look new."""
-    return hmac.digest(master_keys(settings)[-1], b"anytill payers' codes", "sha256")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from anytill.bootstrap.nodes import NodeHolder
-from anytill.channels.sandbox import SandboxChannel
+from anytill.channels.sandbox import Outbox, SandboxChannel
 from anytill.channels.sandbox.control import SandboxControl
 from anytill.dialects import Dialect, load_dialects
 from anytill.gateway import Gateway
@@ -59,8 +59,10 @@ def operator_routes(store: Store, watch: JsonWatch) -> list[tuple[Route, Handler
     return [(Route("GET", "/healthz"), healthz), (Route("GET", "/readyz"), readyz), (Route("GET", "/metrics"), metrics)]
 
 
-def control_routes(channels: Mapping[str, Channel], clock: Clock, node: NodeHolder) -> list[tuple[Route, Handler]]:
-    """The payer's hand, the clock and the wallet's own book; in demo mode only."""
+def control_routes(
+    channels: Mapping[str, Channel], clock: Clock, node: NodeHolder, outbox: Outbox | None = None
+) -> list[tuple[Route, Handler]]:
+    """The payer's hand, the clock, the wallet's own book and the short messages; in demo mode only."""
     assert isinstance(clock, MovableClock)
 
     def advance(ms: int) -> None:
@@ -69,7 +71,7 @@ def control_routes(channels: Mapping[str, Channel], clock: Clock, node: NodeHold
 
     sandboxes = [channel for channel in channels.values() if isinstance(channel, SandboxChannel)]
     routes: list[tuple[Route, Handler]] = [
-        (Route(method, path), SandboxControl(sandbox, clock, advance))
+        (Route(method, path), SandboxControl(sandbox, clock, advance, outbox))
         for sandbox in sandboxes[:1]
         for path in SandboxControl.PATHS
         for method in ("GET", "POST")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from anytill.channels import ChannelKind, ChannelParts
 from anytill.channels.sandbox.channel import SandboxChannel
+from anytill.channels.sandbox.outbox import Outbox
 
-__all__ = ["CHANNEL", "SandboxChannel"]
+__all__ = ["CHANNEL", "Outbox", "SandboxChannel"]
 
 
 def _open(parts: ChannelParts) -> SandboxChannel:

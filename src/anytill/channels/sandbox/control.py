@@ -6,6 +6,7 @@
     POST /sandbox/cancel  {"merchant_order": "A-1"}      the payer turns away
     GET  /sandbox/book?merchant_order=A-1                or ?channel_order=…
     GET  /sandbox/totals
+    GET  /sandbox/sms?mobile=13800000000                 short messages, the newest first; without mobile, all
 
 A body is a JSON object or a form. Errors are `{"error": "...", "field": "..."}` with 400 (the request), 404 (no such
 order or path), 405 (method), 409 (the order does not wait), 503 (the book cannot be written: try again).
@@ -18,6 +19,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from anytill.channels.sandbox.channel import NoSuchOrder, SandboxChannel
+from anytill.channels.sandbox.outbox import Outbox
 from anytill.channels.sandbox.wallet import NotWaiting
 from anytill.core.ids import beijing
 from anytill.ports import Clock
@@ -38,18 +40,22 @@ _ADVANCE_EXPECTED = f"a whole number from 1 to {MAX_ADVANCE_S}"
 class SandboxControl:
     """A handler for the paths in `PATHS`. `advance` moves the clock on by milliseconds."""
 
-    PATHS = ("/sandbox/clock", "/sandbox/pay", "/sandbox/cancel", "/sandbox/book", "/sandbox/totals")
+    PATHS = ("/sandbox/clock", "/sandbox/pay", "/sandbox/cancel", "/sandbox/book", "/sandbox/totals", "/sandbox/sms")
 
-    def __init__(self, channel: SandboxChannel, clock: Clock, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self, channel: SandboxChannel, clock: Clock, advance: Callable[[int], None], outbox: Outbox | None = None
+    ) -> None:
         self._channel = channel
         self._clock = clock
         self._advance = advance
+        self._outbox = outbox or Outbox(clock)
         self._calls: Mapping[str, Mapping[str, Callable[[HttpRequest], Awaitable[Json]]]] = {
             "/sandbox/clock": {"GET": self._clock_now, "POST": self._move_clock},
             "/sandbox/pay": {"POST": self._pay},
             "/sandbox/cancel": {"POST": self._cancel},
             "/sandbox/book": {"GET": self._book},
             "/sandbox/totals": {"GET": self._totals},
+            "/sandbox/sms": {"GET": self._sms},
         }
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -108,6 +114,15 @@ class SandboxControl:
     async def _totals(self, _request: HttpRequest) -> Json:
         return await self._channel.totals()
 
+    async def _sms(self, request: HttpRequest) -> Json:
+        fields = decode_query(request.query)
+        _refuse_unknown(fields, {"mobile"})
+        messages: list[Json] = [
+            {"at_ms": each.at_ms, "mobile": each.mobile, "text": each.text}
+            for each in self._outbox.to(fields.get("mobile", ""))
+        ]
+        return {"messages": messages}
+
 
 def _body(request: HttpRequest, known: set[str]) -> dict[str, Json]:
     """The members of a JSON body, or the fields of a form. Raises WireError, also for a field nobody knows."""
@@ -124,7 +139,7 @@ def _body(request: HttpRequest, known: set[str]) -> dict[str, Json]:
     return fields
 
 
-def _refuse_unknown(fields: Mapping[str, Json], known: set[str]) -> None:
+def _refuse_unknown(fields: Mapping[str, object], known: set[str]) -> None:
     for name in fields:
         if name not in known:
             raise BadField(name, f"left out; known here: {', '.join(sorted(known))}")
