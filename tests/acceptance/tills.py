@@ -1,4 +1,6 @@
-"""Two cash registers that share no code with the gateway: urllib's quoting, hashlib and json are all they know.
+"""Cash registers that share no code with the gateway: urllib's quoting, hashlib and json are all they know.
+
+Here are what all of them share, and those of Teegon and Chaoying; `semoor_till` and `yst_till` hold the other two.
 
 They follow the vendors' documents as a till's developer would, so that what is tested is what travels. Whatever comes
 back is read into a `Told`: what the cashier may conclude from it, and the vendor's own fields beside.
@@ -54,13 +56,23 @@ class Line:
 
     def post(self, path: str, body: bytes) -> tuple[int, dict[str, Any]] | None:
         """The status and JSON of an answer; None when no whole answer came."""
+        answer = self.exchange("POST", path, body, FORM)
+        try:
+            document: dict[str, Any] = json.loads(answer[1]) if answer else {}
+        except json.JSONDecodeError:
+            return None
+        return (answer[0], document) if answer else None
+
+    def exchange(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = ""
+    ) -> tuple[int, bytes] | None:
+        """The status and body of an answer; None when no whole answer came."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port(), timeout=30)
         try:
-            connection.request("POST", path, body, {"Content-Type": FORM})
+            connection.request(method, path, body, {"Content-Type": content_type} if content_type else {})
             response = connection.getresponse()
-            document: dict[str, Any] = json.loads(response.read())
-            return response.status, document
-        except (OSError, http.client.HTTPException, json.JSONDecodeError):
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException):
             return None
         finally:
             connection.close()
