@@ -1,0 +1,302 @@
+"""The back office: merchants, devices, keys and one-time codes, on both stores."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from anytill.core import retry
+from anytill.core.device import Device
+from anytill.core.merchant import Credential, KeyShape, Merchant
+from anytill.core.passwords import password_fits, password_hash
+from anytill.core.secret import Secret
+from anytill.gateway import Office
+from anytill.gateway.office import (
+    ACTIVATION_DIGITS,
+    ACTIVATION_LIFE_MS,
+    KEY_OVERLAP_MS,
+    PASSCODE_AGAIN_MS,
+    PASSCODE_LIFE_MS,
+    AlreadyThere,
+    NotThere,
+)
+from anytill.gateway.tries import Tries
+from anytill.ports import Unreachable
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+SHOP = Merchant("m1", "老王面馆", mobile="13900000001", username="wang", agent_id="a1")
+KEY = KeyShape(40)
+TILL = Device("vendor", "70001", "m1", "front till")
+
+
+class Phones:
+    """Every short message that went out; None breaks the line."""
+
+    def __init__(self) -> None:
+        self.texts: list[tuple[str, str]] = []
+        self.broken = False
+
+    async def __call__(self, mobile: str, text: str) -> None:
+        if self.broken:
+            raise Unreachable("no line")
+        self.texts.append((mobile, text))
+
+    @property
+    def last_code(self) -> str:
+        return self.texts[-1][1].removeprefix("验证码")[:6]
+
+
+class Bench:
+    """An office over a world's store, with its phones."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.phones = Phones()
+        self.office = Office(world.store, world.clock, world.parts.chance, b"key", self.phones)
+
+    async def agent(self) -> Credential:
+        credential = Credential("vendor", "a1", Secret("k" * 32), {})
+        await self.world.store.put_credential(credential)
+        return credential
+
+    async def whats(self) -> list[str]:
+        """What was done, oldest first."""
+        return [act.what for act in reversed(await self.world.store.acts(100))]
+
+
+@pytest.fixture
+async def bench(world: World) -> Bench:
+    return Bench(world)
+
+
+async def with_till(bench: Bench) -> Device:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    issued = await bench.office.add_device(TILL, KEY, "cli:me")
+    assert issued is not None
+    return issued.device
+
+
+# Merchants
+
+
+async def test_a_merchant_is_added_once(bench: Bench) -> None:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    with pytest.raises(AlreadyThere):
+        await bench.office.add_merchant(SHOP, "cli:me")
+    assert (await bench.office.merchant("m1")).name == "老王面馆"
+    with pytest.raises(NotThere):
+        await bench.office.merchant("m2")
+    (act,) = [act for act in await bench.world.store.acts(10) if act.merchant_id == "m1"]
+    assert (act.actor, act.what, act.subject) == ("cli:me", "merchant.add", "m1")
+
+
+async def test_two_changes_of_one_merchant_do_not_both_happen(bench: Bench) -> None:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    before = await bench.office.merchant("m1")
+    changes = [
+        bench.office.change_merchant(before, replace(before, details={"n": str(n)}), "cli:me", "merchant.set")
+        for n in range(5)
+    ]
+    assert sorted(await asyncio.gather(*changes)) == [False] * 4 + [True]
+
+
+async def test_an_agent_brings_merchants_in(bench: Bench) -> None:
+    agent = await bench.agent()
+    first = await bench.office.enrol(agent, replace(SHOP, merchant_id=""), "vendor:a1")
+    second = await bench.office.enrol(agent, Merchant("", "b"), "vendor:a1")
+    assert first
+    assert second
+    assert first != second
+    known = await bench.world.store.credential("vendor", "a1")
+    assert known is not None
+    merchant = await bench.office.merchant(known.merchant_id(first))
+    assert (merchant.name, merchant.agent_id, len(merchant.trade_code)) == ("老王面馆", "a1", 10)
+    assert await bench.office.enrol(agent, Merchant("", "c", mobile=SHOP.mobile), "vendor:a1") is None
+    assert await bench.office.enrol(agent, Merchant("", "c", username="wang"), "vendor:a1") is None
+    assert (await bench.whats())[-2:] == ["merchant.enrol"] * 2
+
+
+# People
+
+
+async def test_a_password_lets_in_and_is_tried_five_times(bench: Bench) -> None:
+    await bench.office.add_merchant(replace(SHOP, password_hash=bench.office.hashed("s3cret")), "cli:me")
+    found = await bench.office.merchant_by_password("a1", "wang", "s3cret")
+    assert found is not None
+    assert found.merchant_id == "m1"
+    assert await bench.office.merchant_by_password("a2", "wang", "s3cret") is None
+    assert await bench.office.merchant_by_password("a1", "nobody", "s3cret") is None
+    for _ in range(5):
+        assert await bench.office.merchant_by_password("a1", "wang", "wrong") is None
+    assert await bench.office.merchant_by_password("a1", "wang", "s3cret") is None
+    bench.world.clock.advance(10 * retry.MINUTE)
+    assert await bench.office.merchant_by_password("a1", "wang", "s3cret") is not None
+
+
+async def test_many_guesses_at_one_moment_are_five(bench: Bench) -> None:
+    await bench.office.add_merchant(replace(SHOP, password_hash=bench.office.hashed("s3cret")), "cli:me")
+    tried = [bench.office.merchant_by_password("a1", "wang", f"guess{n}") for n in range(7)]
+    found = await asyncio.gather(*tried, bench.office.merchant_by_password("a1", "wang", "s3cret"))
+    assert set(found) == {None}
+
+
+def test_a_merchant_without_a_password_cannot_log_in() -> None:
+    assert not password_fits("", "")
+    kept = password_hash("a", "salt")
+    assert kept != password_hash("a", "other salt")
+    assert password_fits("a", kept)
+    assert not password_fits("b", kept)
+    assert "a" not in kept.split("$")[2:]
+
+
+async def test_a_passcode_proves_a_mobile_once(bench: Bench) -> None:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    assert await bench.office.send_passcode("a1", SHOP.mobile)
+    assert [mobile for mobile, _ in bench.phones.texts] == [SHOP.mobile]
+    code = bench.phones.last_code
+    assert await bench.office.merchant_by_passcode("a2", SHOP.mobile, code) is None
+    found = await bench.office.merchant_by_passcode("a1", SHOP.mobile, code)
+    assert found is not None
+    assert found.merchant_id == "m1"
+    assert await bench.office.merchant_by_passcode("a1", SHOP.mobile, code) is None
+
+
+async def test_a_passcode_ends_and_is_guessed_at_five_times(bench: Bench) -> None:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    await bench.office.send_passcode("a1", SHOP.mobile)
+    bench.world.clock.advance(PASSCODE_LIFE_MS)
+    assert await bench.office.merchant_by_passcode("a1", SHOP.mobile, bench.phones.last_code) is None
+    await bench.office.send_passcode("a1", SHOP.mobile)
+    good = bench.phones.last_code
+    guesses = [f"{(int(good) + n) % 10**6:06d}" for n in range(1, 6)]
+    assert set(await asyncio.gather(*(bench.office.merchant_by_passcode("a1", SHOP.mobile, g) for g in guesses))) == {
+        None
+    }
+    assert await bench.office.merchant_by_passcode("a1", SHOP.mobile, good) is None
+
+
+async def test_messages_go_out_now_and_then_and_only_to_known_mobiles(bench: Bench) -> None:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    assert await bench.office.send_passcode("a1", "13700000000")
+    assert bench.phones.texts == []
+    assert await bench.office.send_passcode("a1", SHOP.mobile)
+    assert not await bench.office.send_passcode("a1", SHOP.mobile)
+    bench.world.clock.advance(PASSCODE_AGAIN_MS)
+    assert await bench.office.send_passcode("a1", SHOP.mobile)
+    assert len(bench.phones.texts) == 2
+    bench.world.clock.advance(PASSCODE_AGAIN_MS)
+    bench.phones.broken = True
+    assert not await bench.office.send_passcode("a1", SHOP.mobile)
+    sent = [await bench.office.send_passcode("a1", f"136{n:08d}") for n in range(30)]
+    assert not all(sent)
+
+
+# Devices
+
+
+async def test_a_device_fetches_its_key_with_a_code_once(bench: Bench) -> None:
+    device = await with_till(bench)
+    code = await bench.office.new_code(device, KEY, "cli:me")
+    assert len(code) == ACTIVATION_DIGITS
+    assert await bench.office.activate("other", code, "10.0.0.9") is None
+    issued = await bench.office.activate("vendor", code, "10.0.0.1")
+    assert issued is not None
+    assert issued.device.activated_at_ms == bench.world.clock.now_ms()
+    assert len(issued.credential.secret.reveal()) == KEY.length
+    assert await bench.office.activate("vendor", code, "10.0.0.1") is None
+    assert (await bench.whats())[-3:] == ["device.add", "device.code", "device.activate"]
+
+
+async def test_a_code_at_one_moment_twice_gives_one_key(bench: Bench) -> None:
+    device = await with_till(bench)
+    code = await bench.office.new_code(device, KEY, "cli:me")
+    issued = await asyncio.gather(*(bench.office.activate("vendor", code, f"10.0.0.{n}") for n in range(8)))
+    assert sum(each is not None for each in issued) == 1
+
+
+async def test_a_code_ends_and_a_new_one_voids_it(bench: Bench) -> None:
+    device = await with_till(bench)
+    old = await bench.office.new_code(device, KEY, "cli:me")
+    new = await bench.office.new_code(device, KEY, "cli:me")
+    assert await bench.office.activate("vendor", old, "10.0.0.1") is None
+    bench.world.clock.advance(ACTIVATION_LIFE_MS)
+    assert await bench.office.activate("vendor", new, "10.0.0.1") is None
+
+
+async def test_codes_are_guessed_at_five_times_from_an_address(bench: Bench) -> None:
+    device = await with_till(bench)
+    code = await bench.office.new_code(device, KEY, "cli:me", life_ms=None)
+    guesses = [bench.office.activate("vendor", f"9{n:013d}", "10.0.0.1") for n in range(20)]
+    assert set(await asyncio.gather(*guesses)) == {None}
+    assert await bench.office.activate("vendor", code, "10.0.0.1") is None
+    assert await bench.office.activate("vendor", code, "10.0.0.2") is not None
+
+
+async def test_activating_again_changes_the_key_with_an_overlap(bench: Bench) -> None:
+    device = await with_till(bench)
+    first = await bench.office.activate("vendor", await bench.office.new_code(device, KEY, "cli:me"), "10.0.0.1")
+    assert first is not None
+    second = await bench.office.activate("vendor", await bench.office.new_code(first.device, KEY, "cli:me"), "10.0.0.1")
+    assert second is not None
+    assert second.credential.secret != first.credential.secret
+    assert second.credential.previous == first.credential.secret
+    assert second.credential.previous_until_ms == bench.world.clock.now_ms() + KEY_OVERLAP_MS
+    gone = second.credential.at(bench.world.clock.now_ms() + KEY_OVERLAP_MS)
+    assert (gone.previous, gone.secret) == (None, second.credential.secret)
+
+
+async def test_a_device_that_is_off_has_no_key(bench: Bench) -> None:
+    device = await with_till(bench)
+    code = await bench.office.new_code(device, KEY, "cli:me")
+    await bench.office.switch_device(device, on=False, actor="cli:me")
+    assert await bench.office.activate("vendor", code, "10.0.0.1") is None
+    kept = await bench.world.store.credential("vendor", TILL.device_id)
+    assert kept is not None
+    assert not kept.active
+    await bench.office.switch_device(device, on=True, actor="cli:me")
+    assert (await bench.whats())[-2:] == ["device.off", "device.on"]
+
+
+async def test_numbers_of_devices_are_unique_in_their_dialect(bench: Bench) -> None:
+    await with_till(bench)
+    with pytest.raises(AlreadyThere):
+        await bench.office.add_device(TILL, KEY, "cli:me")
+    with pytest.raises(NotThere):
+        await bench.office.add_device(replace(TILL, device_id="70002", merchant_id="m9"), KEY, "cli:me")
+    with pytest.raises(NotThere):
+        await bench.office.device("vendor", "70002")
+    with pytest.raises(NotThere):
+        await bench.office.rotate("vendor", "70002", KEY, "cli:me")
+
+
+async def test_no_act_holds_a_secret(bench: Bench) -> None:
+    device = await with_till(bench)
+    code = await bench.office.new_code(device, KEY, "cli:me")
+    issued = await bench.office.activate("vendor", code, "10.0.0.1")
+    assert issued is not None
+    rotated = await bench.office.rotate("vendor", TILL.device_id, KEY, "cli:me", overlap_ms=0)
+    assert rotated.previous is None
+    told = repr(await bench.world.store.acts(100))
+    for secret in (code, issued.credential.secret.reveal(), rotated.secret.reveal()):
+        assert secret not in told
+
+
+def test_tries_slide_and_are_bounded() -> None:
+    tries = Tries(2, 100)
+    assert [tries.spend("a", 0), tries.spend("a", 50), tries.spend("a", 99), tries.spend("b", 99)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert tries.spend("a", 100)
+    assert not tries.spend("a", 149)
+    tries.give_back("a")
+    assert tries.spend("a", 149)
+    for n in range(20_000):
+        tries.spend(f"k{n}", 200)
+    assert len(tries._at) <= 10_001
