@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 def audit(config: ConfigFile = None, store: StoreUrl = "") -> None:
     """Compare the ledger with the payments; every disagreement is printed, and the exit code is 1 if there is one."""
-    disagreements = _seen(config, store, lambda opened: opened.audit())
+    disagreements = seen_in_store(config, store, lambda opened: opened.audit())
     for line in disagreements:
         typer.echo(line)
     if disagreements:
@@ -41,7 +41,7 @@ def parked(config: ConfigFile = None, store: StoreUrl = "") -> None:
     async def look(opened: Store) -> tuple[Sequence[Payment], Sequence[Notice]]:
         return await opened.parked_payments(MOST_SHOWN), await opened.exhausted_notices(MOST_SHOWN)
 
-    payments, notices = _seen(config, store, look)
+    payments, notices = seen_in_store(config, store, look)
     for payment in payments:
         typer.echo(_about_payment(payment))
     for notice in notices:
@@ -54,7 +54,7 @@ def parked(config: ConfigFile = None, store: StoreUrl = "") -> None:
 COMMANDS: list[Callable[..., Any]] = [audit, parked]
 
 
-def _seen(config: Path | None, store: str, look: Callable[[Store], Awaitable[Result]]) -> Result:
+def seen_in_store(config: Path | None, store: str, look: Callable[[Store], Awaitable[Result]]) -> Result:
     """What `look` sees in the store that the settings name."""
     from anytill.bootstrap import looking
     from anytill.config import read_settings

@@ -128,7 +128,7 @@ WALLET_NAMES: Final[Mapping[Wallet, str]] = {
 }
 COPY_NAMES: Final[Mapping[Copy, str]] = {Copy.MERCHANT: "【商户联】", Copy.PAYER: "【用户联】"}
 
-#: After the wallet's name. Every title but that of PAID says that the merchant does not have the money for good.
+#: That of PAID stands after the wallet's name. Every other says that the merchant does not have the money for good.
 PAYMENT_TITLES: Final[Mapping[PaymentState, str]] = {
     PaymentState.SUBMITTED: "支付中（未确认）",
     PaymentState.WAITING: "等待付款（未支付）",
@@ -199,7 +199,11 @@ def payment_receipt(
     """The receipt of a payment as it stands: what is not paid says so in its title. `shop` is the shop's name."""
     return Receipt(
         (
-            *_head(_title(payment, PAYMENT_TITLES[payment.state]), copy, reprint=reprint),
+            *_head(
+                _title(payment, PAYMENT_TITLES[payment.state], done=payment.verdict is Verdict.PAID),
+                copy,
+                reprint=reprint,
+            ),
             *_rows(
                 ("交易门店", shop),
                 ("设备编号", device),
@@ -241,7 +245,7 @@ def refund_receipt(
     back = Amount("退款金额", refund.refunded_fen, refund.currency, big=True)
     return Receipt(
         (
-            *_head(_title(payment, REFUND_TITLES[refund.state]), copy, reprint=reprint),
+            *_head(_title(payment, REFUND_TITLES[refund.state], done=done), copy, reprint=reprint),
             *_rows(
                 ("交易门店", shop),
                 ("设备编号", device),
@@ -265,8 +269,8 @@ def refund_receipt(
     )
 
 
-def _title(payment: Payment, words: str) -> str:
-    return f"{WALLET_NAMES[payment.wallet]}{words}"
+def _title(payment: Payment, words: str, *, done: bool) -> str:
+    return f"{WALLET_NAMES[payment.wallet]}{words}" if done else words
 
 
 def _head(title: str, copy: Copy | None, *, reprint: bool) -> Iterator[Element]:
