@@ -159,6 +159,16 @@ class Register(Protocol):
     async def put_credential(self, credential: Credential, act: Act | None = None) -> None:
         """Write or replace a credential and its merchants."""
 
+    async def put_key(self, credential: Credential, act: Act | None = None) -> None:
+        """Replace a credential that is there, all but the merchants it speaks for: those are left as they are, so that
+        none is lost that another process brings in at this moment."""
+
+    async def add_mandate(self, dialect: str, login: str, number: str, merchant_id: str, act: Act) -> bool:
+        """Let a credential speak for one merchant more; False if it calls somebody by this number already."""
+
+    async def drop_mandate(self, dialect: str, login: str, number: str, act: Act) -> bool:
+        """A credential speaks for the merchant of this number no more; False if it did not."""
+
     async def put_agent(self, agent: Agent, act: Act | None = None) -> None:
         """Write or replace an agent."""
 

@@ -54,6 +54,10 @@ ON CONFLICT (dialect, login) DO UPDATE SET
 -- Takes all merchants from a credential, before the new ones are written.
 DELETE FROM mandate WHERE dialect = :dialect AND login = :login
 
+-- drop_mandate --
+-- Takes one merchant from a credential.
+DELETE FROM mandate WHERE dialect = :dialect AND login = :login AND number = :number
+
 -- put_mandate --
 -- One merchant that a credential speaks for, and the number by which the vendor calls it.
 INSERT INTO mandate (dialect, login, number, merchant_id) VALUES (:dialect, :login, :number, :merchant_id)

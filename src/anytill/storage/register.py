@@ -96,6 +96,17 @@ class SqlRegister:
     async def put_credential(self, credential: Credential, act: Act | None = None) -> None:
         await self._put((credential.dialect, credential.login), act, *self._credential_steps(credential))
 
+    async def put_key(self, credential: Credential, act: Act | None = None) -> None:
+        await self._put((credential.dialect, credential.login), act, self._credential_steps(credential)[0])
+
+    async def add_mandate(self, dialect: str, login: str, number: str, merchant_id: str, act: Act) -> bool:
+        values: Values = {"dialect": dialect, "login": login, "number": number, "merchant_id": merchant_id}
+        return await self._change((dialect, login), act, Step("add_mandate", values, must_touch=1))
+
+    async def drop_mandate(self, dialect: str, login: str, number: str, act: Act) -> bool:
+        values: Values = {"dialect": dialect, "login": login, "number": number}
+        return await self._change((dialect, login), act, Step("drop_mandate", values, must_touch=1))
+
     # Agents, shops, operators, devices
 
     async def put_agent(self, agent: Agent, act: Act | None = None) -> None:

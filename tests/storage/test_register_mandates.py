@@ -1,0 +1,63 @@
+"""Keys and the merchants they speak for change apart from each other, so that neither change loses the other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from anytill.core.merchant import Credential, Merchant
+from anytill.core.secret import Secret
+from anytill.storage import SqlStore
+from tests.storage.test_register_contract import an_act
+
+pytestmark = pytest.mark.anyio
+
+KEY = Credential("chaoying", "agent", Secret("key"), {"10000001": "m1"})
+
+
+async def merchants_of(store: SqlStore) -> object:
+    credential = await store.credential("chaoying", "agent")
+    return None if credential is None else credential.merchants
+
+
+async def test_a_new_key_leaves_the_merchants_alone(store: SqlStore) -> None:
+    await store.put_credential(KEY)
+    new = replace(KEY, secret=Secret("new"), previous=Secret("key"), previous_until_ms=7, active=False, merchants={})
+    await store.put_key(new, an_act())
+    assert await store.credential("chaoying", "agent") == replace(new, merchants=KEY.merchants)
+    assert await store.acts(10) == [an_act()]
+
+
+async def test_a_merchant_is_brought_in_once(store: SqlStore) -> None:
+    await store.put_credential(KEY)
+    assert await store.add_mandate("chaoying", "agent", "2", "m2", an_act(1))
+    assert not await store.add_mandate("chaoying", "agent", "2", "m3", an_act(2))
+    assert await merchants_of(store) == {"10000001": "m1", "2": "m2"}
+    assert await store.acts(10) == [an_act(1)], "what was not done is not told"
+
+
+async def test_a_merchant_is_taken_out_once(store: SqlStore) -> None:
+    await store.put_credential(replace(KEY, merchants={"1": "m1", "2": "m2"}))
+    await store.put_credential(replace(KEY, login="other", merchants={"1": "m1"}))
+    assert await store.drop_mandate("chaoying", "agent", "1", an_act(1))
+    assert not await store.drop_mandate("chaoying", "agent", "1", an_act(2))
+    assert await merchants_of(store) == {"2": "m2"}
+    other = await store.credential("chaoying", "other")
+    assert other is not None
+    assert other.merchants == {"1": "m1"}
+    assert await store.acts(10) == [an_act(1)]
+
+
+async def test_a_merchant_that_comes_in_while_the_key_changes_is_not_lost(store: SqlStore) -> None:
+    await store.put_credential(KEY)
+    numbers = [f"{number:08d}" for number in range(20)]
+
+    async def enrol(number: str) -> None:
+        merchant = Merchant(f"m{number}", number)
+        assert await store.enrol_merchant(merchant, "chaoying", "agent", number, an_act(int(number) + 1, f"m{number}"))
+
+    keys = [store.put_key(replace(KEY, secret=Secret(f"key {number}"))) for number in numbers]
+    await asyncio.gather(*(one for pair in zip(map(enrol, numbers), keys, strict=True) for one in pair))
+    assert await merchants_of(store) == KEY.merchants | {number: f"m{number}" for number in numbers}
