@@ -1,0 +1,202 @@
+"""What each call does: from checked fields to the till, and from what the till says to the answer.
+
+A call gets fields that its form has read, from a caller whose signature was verified; it raises what the tables have
+words for and changes nothing before it has looked at everything. Activation is the exception: who activates has no key
+yet, and its code is what it proves itself with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from anytill.core.errors import MerchantInactive
+from anytill.core.lifecycle import OPEN_REFUND_STATES, RefundState
+from anytill.core.merchant import Credential
+from anytill.core.payment import Payment, PaymentRef, PayOrder, RefundOrder, RefundRef
+from anytill.core.secret import Secret
+from anytill.core.wallet import wallet_of
+from anytill.dialects.semoor import answers, codec, messages, words
+from anytill.dialects.semoor.answers import View
+from anytill.dialects.semoor.codec import Signed
+from anytill.dialects.semoor.messages import DM, WALLETS_OF_WORD, Form
+from anytill.dialects.semoor.sandbox import OPTION_RECEIPT, OPTION_SERVER
+from anytill.dialects.semoor.words import CallRefused
+from anytill.gateway import Gateway, GatewayTill
+from anytill.gateway.office import NotThere
+from anytill.wire.amounts import fen_from_number_text, parse_yuan
+from anytill.wire.flatxml import Element
+from anytill.wire.http import HttpRequest
+from anytill.wire.redact import mask_code
+
+Fields: TypeAlias = Mapping[str, str]
+
+NAME: Final = "semoor"
+#: Open refunds that one reading of a bill asks the channel about; the gateway asks about all of them in its own time.
+_MOST_ASKED: Final = 5
+_DETAILS: Final = ("dic_amount", "infoaddo", "operator_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A device whose signature was verified."""
+
+    gateway: Gateway
+    credential: Credential
+    request: HttpRequest
+    signed: Signed
+
+    @property
+    def till(self) -> GatewayTill:
+        """The till of the device's merchant. Raises ForeignMerchant when it has none."""
+        return self.gateway.till(self.credential)
+
+    @property
+    def server(self) -> str:
+        """The address that the device is told."""
+        return server_for(self.credential, self.request)
+
+    async def view(self) -> View:
+        """How the caller sees payments."""
+        company = await company_of(self.gateway, self.credential)
+        return View(company, with_slip=self.credential.options.get(OPTION_RECEIPT) != "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: its request's table and what it does."""
+
+    form: Form
+    perform: Callable[[Caller, Fields], Awaitable[Element]]
+
+
+async def activate(gateway: Gateway, request: HttpRequest, fields: Fields) -> Element:
+    """1. A device fetches its number and key."""
+    issued = await gateway.office.activate(NAME, fields["code"], request.peer)
+    if issued is None:
+        raise CallRefused(words.BAD_CODE)
+    credential = issued.credential
+    return answers.activated(credential.login, credential.secret.reveal(), server_for(credential, request))
+
+
+def server_for(credential: Credential, request: HttpRequest) -> str:
+    """What the operator says, or the name by which the device called us; empty when neither is an address."""
+    return credential.options.get(OPTION_SERVER) or codec.server_of(request)
+
+
+async def company_of(gateway: Gateway, credential: Credential) -> str:
+    """The name of the credential's merchant, also when it may not take money now."""
+    try:
+        return (await gateway.merchant(credential)).name
+    except MerchantInactive:
+        return (await gateway.office.merchant(credential.merchant_id())).name
+
+
+async def _config(caller: Caller, _fields: Fields) -> Element:
+    merchant = await caller.gateway.merchant(caller.credential)
+    return answers.config(caller.server, merchant.name, caller.gateway.wallets(merchant))
+
+
+async def _time(caller: Caller, _fields: Fields) -> Element:
+    return answers.time(caller.gateway.now_ms())
+
+
+async def _micropay(caller: Caller, fields: Fields) -> Element:
+    code = Secret(fields["authcode"])
+    if wallet_of(code) is not WALLETS_OF_WORD[fields["paytype"]]:
+        raise CallRefused(words.PAYTYPE_DIFFERS)
+    amount_fen = parse_yuan(fields["total"], field="total")
+    if "dic_amount" in fields:
+        fen_from_number_text(fields["dic_amount"], field="dic_amount")
+    # The document's own sample writes the payer's code into the till's text, which is kept and printed.
+    known = {name: _masked(fields[name], code) for name in _DETAILS if name in fields}
+    order = PayOrder(
+        order_no=fields.get("no", ""),
+        amount_fen=amount_fen,
+        subject=_masked(fields.get("info", ""), code),
+        pay_code=code,
+        details=known,
+    )
+    return answers.payment(await caller.till.pay(order), await caller.view())
+
+
+async def _querytimeout(caller: Caller, fields: Fields) -> Element:
+    till = caller.till
+    if "no" in fields:
+        ref = PaymentRef(order_no=fields["no"])
+    elif "authcode" in fields:
+        ref = (await till.find_by_code(Secret(fields["authcode"]))).ref
+    else:
+        raise CallRefused(words.NO_NUMBER)
+    return answers.payment(await till.query(ref), await caller.view())
+
+
+async def _query(caller: Caller, fields: Fields) -> Element:
+    return answers.payment(await caller.till.query(_bill(fields)), await caller.view())
+
+
+async def _refund(caller: Caller, fields: Fields) -> Element:
+    till = caller.till
+    operator = fields.get("operator_id", "")
+    order = RefundOrder(
+        payment=_bill(fields),
+        refund_no=fields.get("no", ""),
+        amount_fen=parse_yuan(fields["refund"], field="refund"),
+        details={"operator_id": operator} if operator else {},
+        repeat_key=codec.repeat_key(caller.signed.fields),
+    )
+    refund = await till.refund(order)
+    payment = await till.find(PaymentRef(payment_id=refund.payment_id))
+    view = await caller.view()
+    if refund.state is RefundState.DONE and view.with_slip:
+        view = View(view.company, await _device_name(caller))
+    return answers.refund(payment, refund, fields.get("no", ""), operator, view)
+
+
+async def _read(caller: Caller, fields: Fields) -> Element:
+    till = caller.till
+    payment = await till.query(_bill(fields))
+    refunds = await till.refunds_of(payment)
+    still_open = [refund for refund in refunds if refund.state in OPEN_REFUND_STATES][-_MOST_ASKED:]
+    for refund in still_open:
+        await till.query_refund(RefundRef(refund_id=refund.refund_id))
+    return answers.bill(payment, await till.refunds_of(payment) if still_open else refunds)
+
+
+async def slip(gateway: Gateway, credential: Credential, number: str) -> str:
+    """3.5: a payment's slip once more. Raises PaymentNotFound."""
+    payment: Payment = await gateway.till(credential).find(PaymentRef(payment_id=number.removeprefix(DM)))
+    return answers.slip_of(payment, await company_of(gateway, credential), reprint=True)
+
+
+async def _device_name(caller: Caller) -> str:
+    """The device as the sample's slip names it: its name, and its number in brackets."""
+    login = caller.credential.login
+    try:
+        name = (await caller.gateway.office.device(NAME, login)).name
+    except NotThere:
+        name = ""
+    return f"{name}({login})" if name else login
+
+
+def _bill(fields: Fields) -> PaymentRef:
+    return PaymentRef(payment_id=fields["dm_id"].removeprefix(DM))
+
+
+def _masked(text: str, code: Secret) -> str:
+    return text.replace(code.reveal(), mask_code(code.reveal()))
+
+
+#: By path; the actions of op.php by their names.
+CALLS: Final[Mapping[str, Call]] = {
+    messages.CONFIG_PATH: Call(messages.CONFIG_FORM, _config),
+    messages.TIME_PATH: Call(messages.TIME_FORM, _time),
+}
+ACTIONS: Final[Mapping[str, Call]] = {
+    messages.MICROPAY: Call(messages.MICROPAY_FORM, _micropay),
+    messages.QUERYTIMEOUT: Call(messages.QUERYTIMEOUT_FORM, _querytimeout),
+    messages.QUERY: Call(messages.QUERY_FORM, _query),
+    messages.REFUND: Call(messages.REFUND_FORM, _refund),
+    messages.READ: Call(messages.READ_FORM, _read),
+}
