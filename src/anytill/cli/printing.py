@@ -180,14 +180,19 @@ def given_font(path: Path) -> bytes:
 
 def found_font(places: Sequence[Path] = FONT_PLACES) -> bytes:
     """The first font there that can write Chinese; the command ends with exit code 2 when there is none."""
+    font = next(filter(None, map(_chinese_font_at, places)), None)
+    if font is None:
+        stop(2, "no font with Chinese characters was found: install one (fonts-wqy-microhei), or give --font FILE")
+    return font
+
+
+def _chinese_font_at(place: Path) -> bytes | None:
     from anytill.receipts.picture import BadFont, has_chinese
 
-    for place in places:
-        with suppress(OSError, BadFont):
-            font = place.read_bytes()
-            if has_chinese(font):
-                return font
-    stop(2, "no font with Chinese characters was found: install one, such as fonts-wqy-microhei, or give --font FILE")
+    with suppress(OSError, BadFont):
+        font = place.read_bytes()
+        return font if has_chinese(font) else None
+    return None
 
 
 def _write(data: bytes, out: Path | None) -> None:

@@ -45,7 +45,8 @@ def escpos(receipt: Receipt, columns: int = 32) -> bytes:
 
 def _encoded(line: Line | Code) -> bytes:
     if isinstance(line, Code):
-        return _MIDDLE + b"".join(_qr(line.text)) + _LEFT
+        # A scanner wants white on all sides of a code.
+        return _LF + _MIDDLE + b"".join(_qr(line.text)) + _LEFT + _LF
     text = b"".join(_text(line.text))
     size = (_WIDE if line.wide else 0) | (_TALL if line.tall else 0)
     sized = b"%b!%c%b%b!\x00" % (_GS, size, text, _GS) if size else text

@@ -1,7 +1,7 @@
 """A receipt as lines of so many columns: what all forms of it share.
 
-Strategy: titles are twice as wide and twice as tall and so have half the columns; a big row is twice as tall only, so
-that its sum keeps its place at the right edge. Columns are counted by `core.columns`.
+Strategy: titles are twice as tall, and twice as wide if they then still fit on one line; a big row is twice as tall
+only, so that its sum keeps its place at the right edge. Columns are counted by `core.columns`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from anytill.core.columns import pair, rule, wrap
+from anytill.core.columns import pair, rule, width, wrap
 from anytill.core.money import CNY
 from anytill.core.receipt import Amount, Element, QrCode, Receipt, Row, Rule, Space, Text, Title
 from anytill.wire.amounts import format_yuan
@@ -53,7 +53,8 @@ def sum_text(amount: Amount) -> str:
 def _lines(element: Element, columns: int) -> Iterator[Line | Code]:
     match element:
         case Title(text):
-            yield from (Line(line, centred=True, wide=True, tall=True) for line in wrap(text, columns // 2))
+            wide = 2 * width(text) <= columns
+            yield from (Line(line, centred=True, wide=wide, tall=True) for line in wrap(text, columns))
         case Row(label, value, big):
             yield from (Line(line, tall=big) for line in pair(label, value, columns))
         case Amount(label, big=big):
