@@ -120,6 +120,13 @@ async def test_an_agent_brings_merchants_in(bench: Bench) -> None:
     assert (await bench.whats())[-2:] == ["merchant.enrol"] * 2
 
 
+async def test_one_person_is_enrolled_once_at_one_moment(bench: Bench) -> None:
+    agent = await bench.agent()
+    numbers = await asyncio.gather(*(bench.office.enrol(agent, SHOP, "vendor:a1") for _ in range(5)))
+    assert sorted(number is None for number in numbers) == [False] + [True] * 4
+    assert (await bench.whats()).count("merchant.enrol") == 1
+
+
 # People
 
 
@@ -183,6 +190,7 @@ async def test_messages_go_out_now_and_then_and_only_to_known_mobiles(bench: Ben
     await bench.office.add_merchant(SHOP, "cli:me")
     assert await bench.office.send_passcode("a1", "13700000000")
     assert bench.phones.texts == []
+    assert not await bench.office.send_passcode("a1", "13700000000")
     assert await bench.office.send_passcode("a1", SHOP.mobile)
     assert not await bench.office.send_passcode("a1", SHOP.mobile)
     bench.world.clock.advance(PASSCODE_AGAIN_MS)

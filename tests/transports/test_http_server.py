@@ -167,6 +167,28 @@ async def test_a_route_may_ignore_the_case_of_its_path() -> None:
         assert status(await server.exchange(b"GET /webpay/GATEWAY.do HTTP/1.1\r\nhost: a\r\n\r\n")) == 405
 
 
+@pytest.mark.anyio
+async def test_a_route_may_stand_for_all_names_under_its_path() -> None:
+    under = Route("GET", "/qrpay/", ignore_case=True, prefix=True)
+    exact = Route("GET", "/Doc/", prefix=True)
+    async with Served(app((under, echo), (exact, echo), (Route("POST", "/qrpay/own"), echo))) as server:
+
+        async def asked(method: str, path: str) -> int:
+            return status(await server.exchange(f"{method} {path} HTTP/1.1\r\nhost: a\r\n".encode() + CLOSE + b"\r\n"))
+
+        for path in ("/qrpay/1", "/QRPAY/a%2Fb?c=/d", "/Doc/1", "/qrpay/own"):
+            assert await asked("GET", path) == 200
+        for path in ("/qrpay", "/qrpay/", "/qrpay/1/2", "/qrpay/1/", "/doc/1", "/other/1"):
+            assert await asked("GET", path) == 404
+        assert await asked("POST", "/qrpay/1") == 405
+        assert await asked("POST", "/qrpay/own") == 200
+
+
+def test_a_path_that_names_are_added_to_ends_in_a_slash() -> None:
+    with pytest.raises(ValueError, match="slash"):
+        Route("GET", "/qrpay", prefix=True)
+
+
 def test_two_routes_for_one_path_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="two routes"):
         app((Route("POST", "/a"), echo), (Route("POST", "/a"), echo))

@@ -21,7 +21,10 @@ from anytill.wire.http import HttpRequest, HttpResponse, text
 def dialect_routes(gateway: Gateway, watch: JsonWatch) -> list[tuple[Route, Handler]]:
     """Every path of every dialect, with the dialect's own answer when the fault is ours."""
     return [
-        (Route(method, route.path, route.ignore_case, on_error=dialect.system_error), _timed(dialect, gateway, watch))
+        (
+            Route(method, route.path, route.ignore_case, on_error=dialect.system_error, prefix=route.prefix),
+            _timed(dialect, gateway, watch),
+        )
         for dialect in load_dialects().values()
         for route in dialect.routes
         for method in sorted(route.methods)

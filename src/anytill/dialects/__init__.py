@@ -35,11 +35,12 @@ class Client(Till, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path that the vendor publishes."""
+    """A path that the vendor publishes; with `prefix`, all paths that add one name to it."""
 
     path: str
     methods: frozenset[str] = frozenset({"POST"})
     ignore_case: bool = False
+    prefix: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ class Gateway:
         """The credential to check a request's signature with. Raises UnknownCredential."""
         return await self._directory.credential(dialect, login)
 
+    def forget(self, credential: Credential) -> None:
+        """The credential was changed here, or speaks for one more merchant: it counts from now on. Other processes hear
+        of it within seconds."""
+        self._directory.forget(credential.dialect, credential.login)
+
     def till(self, credential: Credential, number: str = "") -> GatewayTill:
         """The till of the merchant that this credential calls `number`. Raises ForeignMerchant."""
         merchant_id = credential.merchant_id(number)

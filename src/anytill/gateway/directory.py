@@ -25,6 +25,12 @@ class Directory:
         self._clock = clock
         self._credentials: dict[tuple[str, str], tuple[int, Credential]] = {}
         self._merchants: dict[str, tuple[int, Merchant]] = {}
+        self._forgotten = 0
+
+    def forget(self, dialect: str, login: str) -> None:
+        """This process changed the credential: it is read anew, by whoever is at it just now as well."""
+        self._forgotten += 1
+        self._credentials.pop((dialect, login), None)
 
     async def credential(self, dialect: str, login: str) -> Credential:
         """A credential that is on. Raises UnknownCredential; unknown logins are not remembered."""
@@ -32,6 +38,7 @@ class Directory:
         found = self._credentials.get((dialect, login))
         if found is not None and now - found[0] < REMEMBERED_MS:
             return found[1]
+        forgotten = self._forgotten
         credential = await self._store.credential(dialect, login)
         if credential is not None:
             credential = credential.at(now)
@@ -40,7 +47,9 @@ class Directory:
             raise UnknownCredential
         if len(self._credentials) >= _MOST:
             self._credentials.clear()
-        self._credentials[dialect, login] = (now, credential)
+        # What was read while somebody changed it may be what it was before.
+        if forgotten == self._forgotten:
+            self._credentials[dialect, login] = (now, credential)
         return credential
 
     async def merchant(self, merchant_id: str) -> Merchant:

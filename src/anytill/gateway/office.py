@@ -75,6 +75,7 @@ class Office:
         self._bad_codes = Tries(5, 10 * retry.MINUTE)
         self._bad_logins = Tries(5, 10 * retry.MINUTE)
         self._messages = Tries(20, retry.MINUTE)
+        self._asked = Tries(1, PASSCODE_AGAIN_MS)
 
     def act(self, actor: str, what: str, subject: str, merchant_id: str = "", **about: str) -> Act:
         """A line for the record of what was done, as of now."""
@@ -107,6 +108,9 @@ class Office:
         """A new merchant of an agent, under a new number of eight digits; the id that `merchant` brings is not used.
         None when the agent has its mobile or user name already."""
         for mobile, found in (
+            # In each round: somebody else may have enrolled the same person meanwhile.
+            if await self._is_taken(credential.login, merchant):
+                return None
             (merchant.mobile, self._register.merchant_by_mobile),
             (merchant.username, self._register.merchant_by_username),
         ):
@@ -120,6 +124,15 @@ class Office:
                 merchant_id=merchant_id,
                 agent_id=credential.login,
                 trade_code=merchant.trade_code or self._chance.token(10),
+    async def _is_taken(self, agent_id: str, merchant: Merchant) -> bool:
+        for name, found in (
+            (merchant.mobile, self._register.merchant_by_mobile),
+            (merchant.username, self._register.merchant_by_username),
+        ):
+            if name and await found(agent_id, name) is not None:
+                return True
+        return False
+
             )
             act = self.act(actor, "merchant.enrol", merchant_id, merchant_id, name=merchant.name, number=number)
             if await self._register.enrol_merchant(new, credential.dialect, credential.login, number, act):
@@ -151,6 +164,9 @@ class Office:
         return self._sms is not None
 
     async def send_passcode(self, agent_id: str, mobile: str) -> bool:
+        # Of mobiles that nobody has, too: or the second "no" would tell which are known.
+        if not self._asked.spend(holder, now_ms):
+            return False
         """Send a code to this mobile, if the agent has a merchant there: to whoever asks it looks the same. False when
         it was asked for too often, or the message could not be handed over."""
         now_ms = self._clock.now_ms()

@@ -1,9 +1,9 @@
 """HTTP coming in: with `http_connection` the only file that knows uvicorn, and the only one that knows ASGI.
 
-Strategy: a plain ASGI application with a router that is one dictionary lookup; a request is read whole within limits,
-then handed over as a value; the answer is a value. Whatever is refused here is refused before anybody could have acted
-on it: too many at once, no such path, too large, too slow, packed. A handler that raises is our bug: it is told to the
-watch without a word of the request, and answered as the route says.
+Strategy: a plain ASGI application with a router that is a dictionary lookup or two; a request is read whole within
+limits, then handed over as a value; the answer is a value. Whatever is refused here is refused before anybody could
+have acted on it: too many at once, no such path, too large, too slow, packed. A handler that raises is our bug: it is
+told to the watch without a word of the request, and answered as the route says.
 
 A client that goes away does not stop its handler: the payment is being made, and the next query must find its end.
 
@@ -42,7 +42,8 @@ _Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method at one path, which is compared as sent, still percent-encoded.
+    """One method at one path, which is compared as sent, still percent-encoded. With `prefix` the path ends in a slash,
+    and stands for all that add one name to it.
 
     `on_error` makes the answer when the handler raised; without it the answer is a plain 500. `max_body_bytes`
     replaces the application's limit. A route for GET also answers HEAD.
@@ -53,6 +54,11 @@ class Route:
     ignore_case: bool = False
     max_body_bytes: int | None = None
     on_error: Callable[[HttpRequest], HttpResponse] | None = None
+    prefix: bool = False
+
+    def __post_init__(self) -> None:
+        if self.prefix and not self.path.endswith("/"):
+            raise ValueError("what a name is added to ends in a slash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +94,20 @@ class Application:
         """Raises ValueError when two routes claim the same method and path."""
         self._watch = watch
         self._limits = limits or RequestLimits()
-        self._exact: dict[tuple[str, str], tuple[Route, Handler]] = {}
-        self._any_case: dict[tuple[str, str], tuple[Route, Handler]] = {}
+        self._exact: dict[str, dict[str, tuple[Route, Handler]]] = {}  # path -> method
+        self._any_case: dict[str, dict[str, tuple[Route, Handler]]] = {}
+        self._exact_prefix: dict[str, dict[str, tuple[Route, Handler]]] = {}
+        self._any_case_prefix: dict[str, dict[str, tuple[Route, Handler]]] = {}
         self._in_flight = 0
         for route, handler in routes:
-            table, path = (self._any_case, route.path.lower()) if route.ignore_case else (self._exact, route.path)
-            if (route.method, path) in table:
+            exact, any_case = (
+                (self._exact_prefix, self._any_case_prefix) if route.prefix else (self._exact, self._any_case)
+            )
+            table, path = (any_case, route.path.lower()) if route.ignore_case else (exact, route.path)
+            by_method = table.setdefault(path, {})
+            if route.method in by_method:
                 raise ValueError(f"two routes for {route.method} {route.path}")
-            table[route.method, path] = (route, handler)
+            by_method[route.method] = (route, handler)
 
     @property
     def in_flight(self) -> int:
@@ -143,11 +155,22 @@ class Application:
         raise _Refused(HttpResponse(405, b"method not allowed\n", "text/plain; charset=utf-8", allow))
 
     def _at(self, method: str, path: str) -> tuple[Route, Handler] | None:
-        return self._exact.get((method, path)) or self._any_case.get((method, path.lower()))
+        for by_method in self._tables_at(path):
+            if method in by_method:
+                return by_method[method]
+        return None
+
+    def _tables_at(self, path: str) -> Iterator[Mapping[str, tuple[Route, Handler]]]:
+        """What there is at this path, method by method, the closest first."""
+        yield self._exact.get(path, {})
+        yield self._any_case.get(path.lower(), {})
+        parent = path[: path.rfind("/") + 1]
+        if parent != path:
+            yield self._exact_prefix.get(parent, {})
+            yield self._any_case_prefix.get(parent.lower(), {})
 
     def _methods_at(self, path: str) -> list[str]:
-        methods = {method for method, known in self._exact if known == path}
-        methods |= {method for method, known in self._any_case if known == path.lower()}
+        methods = {method for by_method in self._tables_at(path) for method in by_method}
         if methods:
             methods.add("OPTIONS")
         if "GET" in methods:
