@@ -107,7 +107,7 @@ class Office:
     async def enrol(self, credential: Credential, merchant: Merchant, actor: str) -> str | None:
         """A new merchant of an agent, under a new number of eight digits; the id that `merchant` brings is not used.
         None when the agent has its mobile or user name already."""
-        for mobile, found in (
+        for _ in range(_ROUNDS):
             # In each round: somebody else may have enrolled the same person meanwhile.
             if await self._is_taken(credential.login, merchant):
                 return None
