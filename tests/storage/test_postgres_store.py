@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from anytill.core.device import Act, OneTimeCode
+from anytill.core.merchant import Credential, Merchant
 from anytill.core.payment import Payment, PaymentRef
+from anytill.core.secret import Secret
 from anytill.ports import RefundPlaced, StoreUnavailable
 from anytill.storage import SqlStore, open_store
 from tests.storage.conftest import VAULT, Database
-from tests.storage.samples import SHOP, a_payment, a_refund, add_paid, fetched, paid
+from tests.storage.samples import NOW, SHOP, a_payment, a_refund, add_paid, fetched, paid
 
 pytestmark = pytest.mark.anyio
 
@@ -215,6 +219,48 @@ async def test_a_move_whose_confirmation_is_lost_is_made_once(line: Line, group_
             assert line.answers_to_lose == 0
             assert (await fetched(store, payment)).version == 1
             assert await store.postings_of(SHOP, payment.payment_id) == [sale]
+
+
+@pytest.mark.parametrize("holder", [None, "h"])
+async def test_a_code_whose_use_is_lost_is_told_to_its_user_alone(line: Line, holder: str | None) -> None:
+    async with opened(line, True) as store:
+        await _warm(store)
+        for number in range(10):
+            code = OneTimeCode("activation", "h", f"digest {number}", NOW, None)
+            assert await store.put_code(code)
+            line.lose_an_answer()
+            assert await store.use_code("activation", code.digest, NOW, holder) == "h"
+            assert line.answers_to_lose == 0
+            assert await store.use_code("activation", code.digest, NOW, holder) is None
+
+
+async def test_a_code_whose_confirmation_is_lost_is_recognised(line: Line) -> None:
+    async with opened(line, True) as store:
+        await _warm(store)
+        for number in range(10):
+            code = OneTimeCode("passcode", f"h{number}", f"digest {number}", NOW, None)
+            line.lose_an_answer()
+            assert await store.put_code(code, not_since_ms=NOW - 1)
+            assert line.answers_to_lose == 0
+            assert not await store.put_code(replace(code, digest=f"another {number}"), not_since_ms=NOW - 1)
+
+
+@pytest.mark.parametrize("after", range(5))  # BEGIN, the merchant, its mandate or act, the act, COMMIT
+async def test_what_is_told_in_an_act_is_done_once(line: Line, after: int) -> None:
+    async with opened(line, True) as store:
+        await _warm(store)
+        await store.put_credential(Credential("chaoying", "agent", Secret("s"), {}))
+        for number in range(10):
+            merchant = Merchant(f"m{number}", "new")
+            acts = [Act(f"{number}{what}", NOW, "cli", what, "", "") for what in ("enrol", "move", "put")]
+            line.lose_an_answer(after)
+            assert await store.enrol_merchant(merchant, "chaoying", "agent", str(number), acts[0])
+            line.lose_an_answer(after)
+            assert await store.move_merchant(merchant, replace(merchant, name="moved"), acts[1])
+            line.lose_an_answer(after)
+            await store.put_merchant(replace(merchant, name="put"), acts[2])
+            assert await store.merchant(merchant.merchant_id) == replace(merchant, name="put", version=2)
+        assert len(await store.acts(100)) == 30
 
 
 async def test_a_server_that_forgets_is_refused(postgres_dsn: str) -> None:

@@ -60,4 +60,4 @@ async def test_a_merchant_that_comes_in_while_the_key_changes_is_not_lost(store:
 
     keys = [store.put_key(replace(KEY, secret=Secret(f"key {number}"))) for number in numbers]
     await asyncio.gather(*(one for pair in zip(map(enrol, numbers), keys, strict=True) for one in pair))
-    assert await merchants_of(store) == KEY.merchants | {number: f"m{number}" for number in numbers}
+    assert await merchants_of(store) == {**KEY.merchants, **{number: f"m{number}" for number in numbers}}

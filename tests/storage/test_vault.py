@@ -73,7 +73,9 @@ def test_a_master_key_has_32_bytes(key: bytes) -> None:
 async def test_the_database_never_sees_a_secret(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     store = await open_store(url, vault=Vault(KEY))
-    await store.put_credential(Credential("teegon", "x", Secret("canary-1"), {}, Secret("canary-2")))
+    await store.put_credential(
+        Credential("teegon", "x", Secret("canary-1"), {}, Secret("canary-2"), password=Secret("canary-3"))
+    )
     await store.close()
     assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 

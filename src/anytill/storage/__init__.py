@@ -17,14 +17,15 @@ from __future__ import annotations
 from anytill.ports import Watch
 from anytill.storage.postgres import PostgresEngine
 from anytill.storage.schema import WrongSchema
-from anytill.storage.sqlite import InUse, SqliteEngine, SqliteReader
+from anytill.storage.sqlite import InUse, SqliteEngine, SqliteKeeper, SqliteReader
 from anytill.storage.store import SqlStore
 from anytill.storage.vault import MASTER_KEY_BYTES, Vault
 
-__all__ = ["InUse", "SqlStore", "Vault", "WrongSchema", "open_store", "open_to_look"]
+__all__ = ["InUse", "SqlStore", "Vault", "WrongSchema", "open_store", "open_to_keep", "open_to_look"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
+_NO_URL = "a store is sqlite:///path or postgresql://user@host/database"
 
 
 async def open_store(url: str, *, vault: Vault, group_commit: bool = True, watch: Watch | None = None) -> SqlStore:
@@ -37,7 +38,19 @@ async def open_store(url: str, *, vault: Vault, group_commit: bool = True, watch
         return SqlStore(SqliteEngine(url.removeprefix(_SQLITE), group_commit=group_commit), vault, watch)
     if url.startswith(_POSTGRES):
         return SqlStore(await PostgresEngine.open(url, group_commit=group_commit, watch=watch), vault, watch)
-    raise ValueError("a store is sqlite:///path or postgresql://user@host/database")
+    raise ValueError(_NO_URL)
+
+
+async def open_to_keep(url: str, vault: Vault) -> SqlStore:
+    """Open a store that a gateway may be using, for a few writes of an administrator. Both see each other's writes.
+
+    The tables are left as they are. Raises what open_store raises but InUse, and FileNotFoundError.
+    """
+    if url.startswith(_SQLITE):
+        return SqlStore(SqliteKeeper(url.removeprefix(_SQLITE)), vault)
+    if url.startswith(_POSTGRES):
+        return SqlStore(await PostgresEngine.open(url, group_commit=False, migrate=False), vault)
+    raise ValueError(_NO_URL)
 
 
 async def open_to_look(url: str) -> SqlStore:

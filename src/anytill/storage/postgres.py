@@ -183,12 +183,15 @@ class PostgresEngine:
                 self._workers.append(asyncio.create_task(self._work(lane, link)))
 
     @classmethod
-    async def open(cls, dsn: str, *, group_commit: bool = True, watch: Watch | None = None) -> Self:
-        """Bring the tables up to date and start. Raises StoreUnavailable, schema.WrongSchema."""
+    async def open(
+        cls, dsn: str, *, group_commit: bool = True, watch: Watch | None = None, migrate: bool = True
+    ) -> Self:
+        """Bring the tables up to date, or only see that they are, and start. Raises StoreUnavailable,
+        schema.WrongSchema."""
         link = _Link(dsn, queries.load("postgres"))
         try:
             await _check_durable(link, watch)
-            await _migrate(link)
+            await (_migrate(link) if migrate else _check_schema(link))
         except _LOST as lost:
             raise StoreUnavailable(_words(lost)) from lost
         finally:
@@ -402,6 +405,14 @@ async def _check_durable(link: _Link, watch: Watch | None) -> None:
     for name, value in (("synchronous_commit", commit), ("fsync", await connection.fetchval("SHOW fsync"))):
         if watch and value in ("local", "off"):
             watch.alarm("store_may_forget", setting=name, value=str(value))
+
+
+async def _check_schema(link: _Link) -> None:
+    try:
+        applied, _ = await link.run("migrations_done", ())
+    except asyncpg.UndefinedTableError:
+        raise schema.WrongSchema(schema.NO_STORE) from None
+    schema.check_current("postgres", applied)
 
 
 async def _migrate(link: _Link) -> None:

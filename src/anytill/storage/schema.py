@@ -25,6 +25,8 @@ _FILE: Final = re.compile(r"([0-9]{4})_([a-z_]+)\.sql")
 #: Where it is written down what has been applied. It exists before the first migration.
 REGISTER: Final = "register.sql"
 
+NO_STORE: Final = "this is no store of anytill"
+
 
 class WrongSchema(Exception):
     """The database does not fit this version of anytill: start the version that it was made for, or a newer one."""
@@ -77,6 +79,12 @@ def pending(known: Sequence[Migration], applied: Sequence[Sequence[object]]) -> 
         if checksum != known[number - 1].checksum:
             raise WrongSchema(f"migration {number} is not the one that was applied to the database")
     return known[len(applied) :]
+
+
+def check_current(engine: EngineName, applied: Sequence[Sequence[object]]) -> None:
+    """Raises WrongSchema unless everything this version knows, and nothing else, was applied."""
+    if pending(migrations(engine), applied):
+        raise WrongSchema("the store is of an older version: start the gateway once to bring it up to date")
 
 
 def _with_twin(folder: Traversable, stem: str, engine: EngineName) -> str:

@@ -11,6 +11,10 @@ hop to another thread, and in WAL mode it never waits for the writer. `study` op
 Durable means `synchronous=FULL`: the write-ahead log is synced before a commit returns. One process owns a file. The
 owner holds an exclusive transaction on a small neighbour file (`….owner`), a lock that the operating system releases
 however the process ends.
+
+A keeper writes beside the owner, a little now and then: which merchants there are, and who may speak for them. SQLite
+lets one of the two write at a time and the other wait (`BEGIN IMMEDIATE` and a busy timeout), and every statement has
+its guards, so nothing is lost; two processes that take money would only stand in each other's way.
 """
 
 from __future__ import annotations
@@ -34,8 +38,6 @@ _BUSY_MS: Final = 5_000
 #: After this many pages the log is copied into the file, and afterwards cut back to at most this many bytes.
 _CHECKPOINT_PAGES: Final = 1_000
 _LOG_BYTES: Final = 64 * 1024 * 1024
-
-_NO_STORE: Final = "this file is no store of anytill"
 
 #: The rules of the tables, or a value that SQLite cannot hold.
 _FORBIDDEN: Final = (
@@ -116,21 +118,18 @@ class SqliteReader:
             raise StoreUnavailable(str(broken)) from broken
 
 
-class SqliteEngine(SqliteReader):
-    """One SQLite file, owned. `group_commit=False` gives each write a transaction of its own."""
+class SqliteKeeper(SqliteReader):
+    """Writes to a SQLite file that another process may own. `group_commit=False` gives each write a transaction of its
+    own."""
 
-    def __init__(self, path: str, *, group_commit: bool = True) -> None:
-        """Opens the file, makes it if needed and brings its tables up to date. Raises InUse, schema.WrongSchema."""
-        if not path or path == ":memory:":
-            raise ValueError("a SQLite store needs a file: sqlite:///anytill.db")
+    def __init__(self, path: str, *, group_commit: bool = False) -> None:
+        """Raises what SqliteReader raises: the file and its tables are there already."""
+        super().__init__(path)
         self._most = MOST_TOGETHER if group_commit else 1
-        self._owner = _own(path)
         try:
             self._writer = _connect_to_write(path)
-            _migrate(self._writer, queries.load("sqlite"))
-            super().__init__(path)
         except BaseException:
-            self._owner.close()
+            self._reader.close()
             raise
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="anytill-sqlite", daemon=True)
@@ -151,7 +150,6 @@ class SqliteEngine(SqliteReader):
         await asyncio.to_thread(self._thread.join)
         await super().close()
         self._writer.close()
-        self._owner.close()
 
     # What follows runs on the writing thread.
 
@@ -221,6 +219,26 @@ class SqliteEngine(SqliteReader):
         return Outcome(rows=rows) if rows else DONE
 
 
+class SqliteEngine(SqliteKeeper):
+    """One SQLite file, owned."""
+
+    def __init__(self, path: str, *, group_commit: bool = True) -> None:
+        """Opens the file, makes it if needed and brings its tables up to date. Raises InUse, schema.WrongSchema."""
+        if not path or path == ":memory:":
+            raise ValueError("a SQLite store needs a file: sqlite:///anytill.db")
+        self._owner = _own(path)
+        try:
+            _migrate(path)
+            super().__init__(path, group_commit=group_commit)
+        except BaseException:
+            self._owner.close()
+            raise
+
+    async def close(self) -> None:
+        await super().close()
+        self._owner.close()
+
+
 def _connect_to_look(path: str) -> apsw.Connection:
     # Not even a file that proves to be somebody else's is changed by being looked at.
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
@@ -235,7 +253,7 @@ def _connect_to_write(path: str) -> apsw.Connection:
         connection.pragma("journal_mode", "wal")
     except apsw.NotADBError:
         connection.close()
-        raise schema.WrongSchema(_NO_STORE) from None
+        raise schema.WrongSchema(schema.NO_STORE) from None
     connection.pragma("synchronous", "FULL")
     connection.pragma("foreign_keys", True)
     connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
@@ -260,19 +278,23 @@ def _check_schema(connection: apsw.Connection, statements: Mapping[str, queries.
     try:
         applied = connection.execute(statements["migrations_done"].sql).fetchall()
     except (apsw.SQLError, apsw.NotADBError):
-        raise schema.WrongSchema(_NO_STORE) from None
-    if schema.pending(schema.migrations("sqlite"), applied):
-        raise schema.WrongSchema("the store is of an older version: start the gateway once to bring it up to date")
+        raise schema.WrongSchema(schema.NO_STORE) from None
+    schema.check_current("sqlite", applied)
 
 
-def _migrate(connection: apsw.Connection, statements: Mapping[str, queries.Statement]) -> None:
-    connection.execute(schema.register())
-    applied = connection.execute(statements["migrations_done"].sql).fetchall()
-    record = statements["record_migration"]
-    for migration in schema.pending(schema.migrations("sqlite"), applied):
-        with connection:
-            connection.execute(record.sql, record.arguments(migration.record))
-            connection.execute(migration.sql)
+def _migrate(path: str) -> None:
+    connection = _connect_to_write(path)
+    try:
+        connection.execute(schema.register())
+        statements = queries.load("sqlite")
+        applied = connection.execute(statements["migrations_done"].sql).fetchall()
+        record = statements["record_migration"]
+        for migration in schema.pending(schema.migrations("sqlite"), applied):
+            with connection:
+                connection.execute(record.sql, record.arguments(migration.record))
+                connection.execute(migration.sql)
+    finally:
+        connection.close()
 
 
 def _told(failure: Exception) -> Exception:

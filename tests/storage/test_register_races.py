@@ -1,0 +1,189 @@
+"""Many at once, through two doors to one database: two processes on PostgreSQL, a gateway and a keeper on a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from anytill.core.merchant import Merchant
+from anytill.core.secret import Secret
+from anytill.storage import SqlStore, open_to_keep
+from anytill.storage.writes import Rejected
+from tests.storage.conftest import VAULT, Database
+from tests.storage.samples import NOW
+from tests.storage.test_register_contract import AGENT_KEY, CODE, DEVICE, DEVICE_KEY, MERCHANT, an_act
+
+pytestmark = pytest.mark.anyio
+
+ROUNDS = 20
+
+
+@pytest.fixture
+async def doors(database: Database) -> AsyncIterator[tuple[SqlStore, SqlStore]]:
+    first = await database.open()
+    second = await (database.open() if database.engine == "postgres" else open_to_keep(database.url, VAULT))
+    yield first, second
+    await second.close()
+    await first.close()
+
+
+async def test_a_code_goes_to_one_of_those_who_use_it_at_one_moment(doors: tuple[SqlStore, SqlStore]) -> None:
+    for number in range(ROUNDS):
+        code = replace(CODE, digest=f"digest {number}")
+        assert await doors[0].put_code(code)
+        uses = await asyncio.gather(
+            *(door.use_code("activation", code.digest, NOW) for door in doors for _ in range(3)),
+            *(door.use_code("activation", code.digest, NOW, CODE.holder) for door in doors for _ in range(1)),
+        )
+        assert sorted(uses, key=str) == [None] * 7 + ["semoor/7"]
+
+
+async def test_a_thousand_guesses_at_once_are_as_many_as_there_are_tries(doors: tuple[SqlStore, SqlStore]) -> None:
+    for tries in (1, 5):
+        assert await doors[0].put_code(replace(CODE, tries_left=tries))
+        guesses = [f"wrong {number}" for number in range(tries - 1)] + ["digest 1"] + ["wrong"] * 500
+        found = await asyncio.gather(
+            *(doors[index % 2].use_code("activation", guess, NOW, CODE.holder) for index, guess in enumerate(guesses))
+        )
+        assert set(found) <= {None, "semoor/7"}
+        assert found.count("semoor/7") <= 1
+        assert await doors[1].use_code("activation", "digest 1", NOW) is None
+
+
+async def test_of_a_thousand_wrong_guesses_each_costs_a_try(doors: tuple[SqlStore, SqlStore]) -> None:
+    """Exactly so many are compared: one try fewer than there are wrong guesses, and the right one finds nothing; one
+    more, and it is found."""
+    for wrong, right in ((1_000, None), (999, "semoor/7")):
+        assert await doors[0].put_code(replace(CODE, tries_left=1_000))
+        found = await asyncio.gather(
+            *(doors[index % 2].use_code("activation", f"wrong {index}", NOW, CODE.holder) for index in range(wrong))
+        )
+        assert set(found) == {None}
+        assert await doors[0].use_code("activation", "digest 1", NOW, CODE.holder) == right
+
+
+async def test_of_many_new_codes_at_one_moment_one_is_kept(doors: tuple[SqlStore, SqlStore]) -> None:
+    for number in range(ROUNDS):
+        codes = [replace(CODE, holder=f"h{number}", digest=f"{number} {n}", made_at_ms=NOW + n) for n in range(8)]
+        kept = await asyncio.gather(
+            *(
+                doors[n % 2].put_code(code, an_act(100 * number + n), not_since_ms=NOW - 1)
+                for n, code in enumerate(codes)
+            )
+        )
+        assert kept.count(True) == 1
+        for n, code in enumerate(codes):
+            assert await doors[0].use_code("activation", code.digest, NOW) == (code.holder if kept[n] else None)
+    assert len(await doors[0].acts(1_000)) == ROUNDS
+
+
+async def test_of_many_moves_from_one_version_one_is_made(doors: tuple[SqlStore, SqlStore]) -> None:
+    await doors[0].put_merchant(MERCHANT)
+    for version in range(ROUNDS):
+        now = await doors[0].merchant("m1")
+        assert now
+        assert now.version == version
+        moved = await asyncio.gather(
+            *(doors[n % 2].move_merchant(now, replace(now, name=str(n)), an_act(100 * version + n)) for n in range(8))
+        )
+        assert moved.count(True) == 1
+        after = await doors[1].merchant("m1")
+        assert after
+        assert after.name == str(moved.index(True))
+    assert len(await doors[0].acts(1_000)) == ROUNDS
+
+
+@pytest.mark.parametrize("known_by", ["mobile", "username"])
+async def test_of_many_who_want_one_mobile_or_username_one_gets_it(
+    doors: tuple[SqlStore, SqlStore], known_by: str
+) -> None:
+    await doors[0].put_credential(replace(AGENT_KEY, merchants={}))
+    for number in range(ROUNDS):
+        old = [Merchant(f"{number}-{n}", "old", agent_id="agent") for n in range(4)]
+        for merchant in old:
+            await doors[0].put_merchant(merchant)
+        wanted = {known_by: f"name {number}"}
+        made = await asyncio.gather(
+            *(
+                doors[n % 2].move_merchant(merchant, replace(merchant, **wanted), an_act(100 * number + n))  # type: ignore[arg-type]
+                for n, merchant in enumerate(old)
+            ),
+            *(
+                doors[n % 2].enrol_merchant(
+                    Merchant(f"{number}-{n}", "new", agent_id="agent", **wanted),  # type: ignore[arg-type]
+                    "chaoying",
+                    "agent",
+                    f"{number}-{n}",
+                    an_act(100 * number + n),
+                )
+                for n in range(4, 8)
+            ),
+        )
+        assert made.count(True) == 1
+        find = doors[1].merchant_by_mobile if known_by == "mobile" else doors[1].merchant_by_username
+        found = await find("agent", f"name {number}")
+        assert found
+        assert found.merchant_id == f"{number}-{made.index(True)}"
+    assert len(await doors[0].acts(1_000)) == ROUNDS
+
+
+async def test_an_agents_number_goes_to_one_merchant(doors: tuple[SqlStore, SqlStore]) -> None:
+    await doors[0].put_credential(replace(AGENT_KEY, merchants={}))
+    for number in range(ROUNDS):
+        made = await asyncio.gather(
+            *(
+                doors[n % 2].enrol_merchant(
+                    Merchant(f"{number}-{n}", ""), "chaoying", "agent", str(number), an_act(100 * number + n)
+                )
+                for n in range(6)
+            )
+        )
+        assert made.count(True) == 1
+    found = await doors[0].credential("chaoying", "agent")
+    assert found
+    assert sorted(found.merchants.values()) == sorted(merchant.merchant_id for merchant in await doors[1].merchants(99))
+    assert len(found.merchants) == len(await doors[0].acts(1_000)) == ROUNDS
+
+
+async def test_of_many_who_write_a_device_one_is_whole(doors: tuple[SqlStore, SqlStore]) -> None:
+    """Device, key and merchants are those of one and the same write, whichever came last."""
+    for number in range(ROUNDS):
+        writes = [f"{number}-{n}" for n in range(6)]
+        await asyncio.gather(
+            *(
+                doors[n % 2].put_device(
+                    replace(DEVICE, name=name, merchant_id=name),
+                    replace(DEVICE_KEY, secret=Secret(name), merchants={"": name}),
+                    an_act(100 * number + n),
+                )
+                for n, name in enumerate(writes)
+            )
+        )
+        device = await doors[0].device(DEVICE.dialect, DEVICE.device_id)
+        key = await doors[1].credential(DEVICE.dialect, DEVICE.device_id)
+        assert device
+        assert key
+        assert device.name in writes
+        assert (device.merchant_id, key.secret, key.merchants) == (device.name, Secret(device.name), {"": device.name})
+    assert len(await doors[0].acts(1_000)) == 6 * ROUNDS
+
+
+async def test_an_act_is_told_by_one(doors: tuple[SqlStore, SqlStore]) -> None:
+    for number in range(ROUNDS):
+        written = await asyncio.gather(
+            *(
+                doors[n % 2].put_merchant(
+                    Merchant(f"{number}-{n}", ""), an_act(subject=f"{number}-{n}", act_id=str(number))
+                )
+                for n in range(6)
+            ),
+            return_exceptions=True,
+        )
+        assert written.count(None) == 1
+        assert all(isinstance(fault, Rejected) for fault in written if fault is not None)
+    made = {merchant.merchant_id for merchant in await doors[0].merchants(99)}
+    assert made == {act.subject for act in await doors[1].acts(99)}
+    assert len(made) == ROUNDS
