@@ -111,12 +111,6 @@ class Office:
             # In each round: somebody else may have enrolled the same person meanwhile.
             if await self._is_taken(credential.login, merchant):
                 return None
-            (merchant.mobile, self._register.merchant_by_mobile),
-            (merchant.username, self._register.merchant_by_username),
-        ):
-            if mobile and await found(credential.login, mobile) is not None:
-                return None
-        for _ in range(_ROUNDS):
             number = self._chance.token(_NUMBER_DIGITS, DIGITS)
             merchant_id = f"{credential.dialect}.{credential.login}.{number}"
             new = changed(
@@ -124,6 +118,12 @@ class Office:
                 merchant_id=merchant_id,
                 agent_id=credential.login,
                 trade_code=merchant.trade_code or self._chance.token(10),
+            )
+            act = self.act(actor, "merchant.enrol", merchant_id, merchant_id, name=merchant.name, number=number)
+            if await self._register.enrol_merchant(new, credential.dialect, credential.login, number, act):
+                return number
+        raise RuntimeError("no free merchant number was found")
+
     async def _is_taken(self, agent_id: str, merchant: Merchant) -> bool:
         for name, found in (
             (merchant.mobile, self._register.merchant_by_mobile),
@@ -132,12 +132,6 @@ class Office:
             if name and await found(agent_id, name) is not None:
                 return True
         return False
-
-            )
-            act = self.act(actor, "merchant.enrol", merchant_id, merchant_id, name=merchant.name, number=number)
-            if await self._register.enrol_merchant(new, credential.dialect, credential.login, number, act):
-                return number
-        raise RuntimeError("no free merchant number was found")
 
     def hashed(self, password: str) -> str:
         """A password as a merchant keeps it."""
@@ -164,15 +158,15 @@ class Office:
         return self._sms is not None
 
     async def send_passcode(self, agent_id: str, mobile: str) -> bool:
-        # Of mobiles that nobody has, too: or the second "no" would tell which are known.
-        if not self._asked.spend(holder, now_ms):
-            return False
         """Send a code to this mobile, if the agent has a merchant there: to whoever asks it looks the same. False when
         it was asked for too often, or the message could not be handed over."""
         now_ms = self._clock.now_ms()
         if self._sms is None or not self._messages.spend(agent_id, now_ms):
             return False
         holder = f"{agent_id}/{mobile}"
+        # Of mobiles that nobody has, too: or the second "no" would tell which are known.
+        if not self._asked.spend(holder, now_ms):
+            return False
         code = self._chance.token(PASSCODE_DIGITS, DIGITS)
         if await self._register.merchant_by_mobile(agent_id, mobile) is None:
             return True
@@ -262,6 +256,8 @@ class Office:
         already will get a new one, and the old one counts for `KEY_OVERLAP_MS` more."""
         if device.activated_at_ms is not None:
             await self.rotate(device.dialect, device.device_id, key, actor)
+            # Nobody has fetched the new key yet: a second code must not push out the key that the device still has.
+            await self._register.put_device(changed(device, activated_at_ms=None))
         code = self._chance.token(ACTIVATION_DIGITS, DIGITS)
         now_ms = self._clock.now_ms()
         kept = OneTimeCode(
@@ -298,22 +294,39 @@ class Office:
         return Issued(device, credential)
 
     async def rotate(
-        self, dialect: str, login: str, key: KeyShape, actor: str, overlap_ms: int = KEY_OVERLAP_MS
+        self,
+        dialect: str,
+        login: str,
+        key: KeyShape,
+        actor: str,
+        overlap_ms: int = KEY_OVERLAP_MS,
+        *,
+        secret: Secret | None = None,
     ) -> Credential:
-        """A new key for a login; the one before counts for `overlap_ms` more. Raises NotThere."""
+        """A new key for a login, made here unless `secret` is given; the one before counts for `overlap_ms` more.
+        Raises NotThere.
+
+        `previous_until_ms` stays on the credential, and says that its key was changed by us and not by the settings."""
         credential = await self._register.credential(dialect, login)
         if credential is None:
             raise NotThere(f"there is no login {login} of {dialect}")
         until_ms = self._clock.now_ms() + overlap_ms
         new = changed(
             credential,
-            secret=self._new_key(key),
+            secret=secret or self._new_key(key),
             previous=credential.secret if overlap_ms else None,
-            previous_until_ms=until_ms if overlap_ms else None,
+            previous_until_ms=until_ms,
         )
-        act = self.act(actor, "key.rotate", login, dialect=dialect, previous_until_ms=str(until_ms))
-        await self._register.put_credential(new, act)
+        of = _only_merchant(credential)
+        act = self.act(actor, "key.rotate", login, of, dialect=dialect, previous_until_ms=str(until_ms))
+        await self._register.put_key(new, act)
         return new
 
     def _new_key(self, key: KeyShape) -> Secret:
         return Secret(self._chance.token(key.length, key.alphabet))
+
+
+def _only_merchant(credential: Credential) -> str:
+    """Whose affair the credential is; "" for one that speaks for several."""
+    merchants = set(credential.merchants.values())
+    return merchants.pop() if len(merchants) == 1 else ""
