@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from lxml import etree
@@ -39,10 +40,12 @@ _BEGINNING: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_NAMES: Final = re.compile(rf"(?:{_NAME.pattern}\n)*")
 # C0 without tab, carriage return and line feed; DEL; C1; halves of characters; two that XML has no form for.
 _UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 #: The one namespace that needs no declaration.
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
+_SPECIAL: Final = re.compile("[&<>\r]")
 _SPACE: Final = "\t\r\n "
 _CDATA: Final = b"<![CDATA["
 
@@ -85,14 +88,16 @@ def parse(body: bytes, root: str, *, max_bytes: int = MAX_BYTES, max_elements: i
         raise Malformed(f"{root} may hold elements only")
     fields: dict[str, str] = {}
     for node in top:
-        name, text = node.tag, node.text or ""
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(node) or node.attrib:
+        name, tail = str(node.tag), node.tail
+        if len(node) or node.attrib:
             raise Malformed("an element may hold text only")
-        if node.tail and node.tail.strip(_SPACE):
+        if tail and tail.strip(_SPACE):
             raise Malformed("there is text between elements")
         if name in fields:
-            raise Malformed("an element occurs twice", field=name)
-        fields[name] = text
+            raise Malformed("an element occurs twice", field=name if _NAME.fullmatch(name) else None)
+        fields[name] = node.text or ""
+    if not _NAMES.fullmatch("".join([f"{name}\n" for name in fields])):
+        raise Malformed("a name is not 1 to 64 letters, digits, _ . and -")
     if _UNFIT.search("".join(fields.values())):
         raise Malformed("a text holds a control character")
     if b"xmlns" in body:
@@ -136,22 +141,17 @@ def flat(element: Element, *, besides: Collection[str] = ()) -> dict[str, str]:
 def encode(root: str, fields: Mapping[str, str | Rows], *, declaration: bool = False) -> bytes:
     """A document in the mapping's order, each field an element with a text, or with one text element for each of its
     rows. Raises ValueError for what XML cannot hold: see `fit`."""
-    texts: list[str] = []
-    parts: list[str] = [f"{_DECLARATION if declaration else ''}<{root}>"]
-    names = {root, *fields}
+    whole = "".join([value if isinstance(value, str) else _texts(value) for value in fields.values()])
+    if _UNFIT.search(whole):
+        raise ValueError("a text holds what XML cannot hold")
+    escaped = _escaped if _SPECIAL.search(whole) else str
+    parts = [f"{_DECLARATION if declaration else ''}{_tag(root)}"]
     for name, value in fields.items():
         if isinstance(value, str):
-            texts.append(value)
-            parts.append(f"<{name}>{_escaped(value)}</{name}>")
+            parts.append(f"{_tag(name)}{escaped(value)}</{name}>")
         else:
-            texts += [text for _, text in value]
-            names.update([each for each, _ in value])
-            inner = "".join([f"<{each}>{_escaped(text)}</{each}>" for each, text in value])
-            parts.append(f"<{name}>{inner}</{name}>")
-    if _UNFIT.search("".join(texts)):
-        raise ValueError("a text holds what XML cannot hold")
-    for name in names:
-        _check_name(name)
+            inner = "".join([f"{_tag(each)}{escaped(text)}</{each}>" for each, text in value])
+            parts.append(f"{_tag(name)}{inner}</{name}>")
     parts.append(f"</{root}>")
     return "".join(parts).encode()
 
@@ -264,6 +264,17 @@ def _write(element: Element, namespace: str, parts: list[str]) -> None:
     for child in element.children:
         _write(child, element.namespace, parts)
     parts.append(f"</{element.name}>")
+
+
+def _texts(rows: Rows) -> str:
+    return "".join([text for _, text in rows])
+
+
+@lru_cache(maxsize=1_024)
+def _tag(name: str) -> str:
+    """The opening tag. Names are ours and few, so each is looked at once."""
+    _check_name(name)
+    return f"<{name}>"
 
 
 def _check_name(name: str) -> None:
