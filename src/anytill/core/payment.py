@@ -161,6 +161,7 @@ class RefundRef:
 
     refund_no: str = ""
     refund_id: str = ""
+    payment_id: str = ""  # of the payment, for vendors that want to be told it too
 
 
 @dataclass(frozen=True, slots=True)

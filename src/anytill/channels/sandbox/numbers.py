@@ -56,9 +56,12 @@ def session_key(app_id: str, code: Secret) -> Secret:
 
 
 def invitation(payment: Payment, nonce: str, now_ms: int) -> Mapping[str, str]:
-    """How the payer can pay an order that is not paid at the till: a code to scan, or what a page hands its wallet."""
+    """How the payer can pay an order that is not paid at the till: a code to scan, an address that starts his wallet,
+    or what a page hands its wallet."""
     if payment.method is Method.QR:
         return {"code_url": f"anytill-sandbox://pay/{payment.payment_id}"}
+    if payment.method is Method.H5:
+        return {"pay_url": f"anytill-sandbox://h5/{payment.payment_id}"}
     token = f"wx{beijing_text(now_ms)}{nonce[:20]}"
     fields = {
         "appId": _APP_ID,

@@ -94,7 +94,7 @@ class UpstreamChannel:
 
     async def query_refund(self, payment: Payment, refund: Refund) -> RefundAnswer:
         """See `ports.Channel`."""
-        ref = RefundRef(refund.refund_id, refund.channel_refund_no)
+        ref = RefundRef(refund.refund_id, refund.channel_refund_no, payment.channel_trade_no)
         return await self._refund_word(self._till.query_refund(ref), REFUND_SILENCE)
 
     async def identify(self, merchant_id: str, pay_code: Secret) -> Payer:
