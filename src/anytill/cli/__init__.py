@@ -4,6 +4,12 @@ running     commands that run a gateway
 asking      commands that ask one, over a `line`, and show what comes back (`showing`)
 keeping     commands over a store
 printing    receipts out of a store
+agents      commands over the register of who is who, one module for each kind of record; all of them stand on
+merchants   `office` (the store beside a gateway, keys that are told once) and `records` (how each is shown)
+places
+devices
+keys
+history     what was done, and by whom
 sentences   what people can put right
 
 Heavy imports wait until a command needs them, so that `anytill --help` answers at once.
@@ -16,16 +22,28 @@ import sys
 import typer
 
 from anytill import __version__
-from anytill.cli import asking, keeping, printing, running
+from anytill.cli import agents, asking, devices, history, keeping, keys, merchants, places, printing, running
 
 app = typer.Typer(
     help="anytill: any till, any wallet, one core. A self-hosted aggregated-payment gateway (聚合支付网关).",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals may hold secrets
 )
-for module in (running, asking, keeping, printing):
+for module in (running, asking, keeping, printing, history):
     for command in module.COMMANDS:
         app.command()(command)
+
+
+merchants.merchant.add_typer(keys.merchant_key, name="key")
+for name, group in {
+    "agent": agents.agent,
+    "merchant": merchants.merchant,
+    "shop": places.shop,
+    "operator": places.operator,
+    "device": devices.device,
+    "key": keys.key,
+}.items():
+    app.add_typer(group, name=name)
 
 
 @app.command()

@@ -84,6 +84,12 @@ class Credential:
             return self
         return changed(self, previous=None, previous_until_ms=None)
 
+    @property
+    def only_merchant_id(self) -> str:
+        """Whose affair the credential is; "" when it speaks for several, or for nobody yet."""
+        merchants = set(self.merchants.values())
+        return merchants.pop() if len(merchants) == 1 else ""
+
     def merchant_id(self, number: str = "") -> str:
         """The merchant this credential calls `number`. Raises ForeignMerchant when it has none of that number."""
         try:

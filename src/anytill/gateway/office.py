@@ -317,16 +317,11 @@ class Office:
             previous=credential.secret if overlap_ms else None,
             previous_until_ms=until_ms,
         )
-        of = _only_merchant(credential)
-        act = self.act(actor, "key.rotate", login, of, dialect=dialect, previous_until_ms=str(until_ms))
+        act = self.act(
+            actor, "key.rotate", login, new.only_merchant_id, dialect=dialect, previous_until_ms=str(until_ms)
+        )
         await self._register.put_key(new, act)
         return new
 
     def _new_key(self, key: KeyShape) -> Secret:
         return Secret(self._chance.token(key.length, key.alphabet))
-
-
-def _only_merchant(credential: Credential) -> str:
-    """Whose affair the credential is; "" for one that speaks for several."""
-    merchants = set(credential.merchants.values())
-    return merchants.pop() if len(merchants) == 1 else ""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
 from anytill.dialects import Dialect, Login, Route
-from anytill.dialects.chaoying import messages, sandbox, server, words
+from anytill.dialects.chaoying import merchant_messages, messages, sandbox, server, words
 from anytill.dialects.chaoying.client import Client
 
 DIALECT = Dialect(
     name=server.NAME,
     title="超赢聚合支付 v2.9.0",
-    routes=tuple(
-        Route(path, ignore_case=True)
-        for path in (messages.GATEWAY_PATH, messages.WECHAT_PREORDER_PATH, messages.ALIPAY_PREORDER_PATH)
+    routes=(
+        *(Route(path, ignore_case=True) for path in messages.POST_PATHS),
+        Route(merchant_messages.BOX_PATH, frozenset({"GET"}), ignore_case=True),
+        Route(merchant_messages.QR_PATH, frozenset({"GET"}), ignore_case=True, prefix=True),
     ),
     handle=server.handle,
     system_error=server.system_error,

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.merchant import Merchant
 from anytill.core.payment import Method, Payment, Refund
 from anytill.core.wallet import Wallet
 from anytill.dialects.chaoying import codec, rows, words
-from anytill.dialects.chaoying.words import Refused, Word
+from anytill.dialects.chaoying.words import Code, Refused, Word
 from anytill.wire import jsontext
 from anytill.wire.jsontext import Number
 
@@ -36,6 +37,29 @@ def told(word: Word, reason: str, names: Sequence[str], values: Mapping[str, str
 def refused(refusal: Refused) -> dict[str, str]:
     """An answer to a call that was not carried out."""
     return {"state": refusal.state.value, "code": refusal.code.value, "msg": refusal.msg}
+
+
+def carried_out(names: Sequence[str], values: Mapping[str, str]) -> dict[str, str]:
+    """An answer of a management call, which has no `trade_state`: those of `names` that have a value."""
+    answer = {"state": words.State.SUCCESS.value, "code": Code.OK.value, "msg": words.SUCCESS_WORD.msg}
+    for name in names:
+        if value := values.get(name):
+            answer[name] = value
+    return answer
+
+
+def merchant(merchant: Merchant, number: str) -> dict[str, str]:
+    """What is told of a merchant, by whichever of its names. Who has no short name is called by the full one."""
+    short_name = merchant.short_name or merchant.name
+    return {
+        "mch_id": number,
+        "mch_trade_code": merchant.trade_code,
+        "mch_full_name": merchant.name,
+        "mch_short_name": short_name,
+        "mch_state": words.MERCHANT_STATES[merchant.state],
+        "FullName": merchant.name,
+        "ShortName": short_name,
+    }
 
 
 def wx_ids(wallet: Wallet, options: Mapping[str, str]) -> dict[str, str]:

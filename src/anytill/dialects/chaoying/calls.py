@@ -1,29 +1,25 @@
-"""What each call does: from checked fields to the till, and from what the till says to the answer's fields.
+"""What each payment call does: from checked fields to the till, and from what the till says to the answer's fields.
 
-`CALLS` is the whole list, by path and `method`, both without regard to case. A call gets fields that its form has read,
-from a caller whose signature was verified; it raises what the tables have words for and changes nothing before it has
-looked at everything. A further call is a function here, or in a module beside this one, and a row in such a table.
+`CALLS` is the whole list, by path and `method`, both without regard to case; `management` and `boxes` add theirs. A
+call gets fields that its form has read, from a caller whose signature was verified; it raises what the tables have
+words for and changes nothing before it has looked at everything. A further call is a function here, or in a module
+beside this one, and a row in such a table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
 from anytill.core.errors import PaymentNotFound
-from anytill.core.merchant import Credential
 from anytill.core.payment import Payment, PaymentRef, RefundOrder, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.dialects.chaoying import answers, messages, orders, rows, words
-from anytill.dialects.chaoying.messages import Form
-from anytill.dialects.chaoying.sandbox import options_of
+from anytill.dialects.chaoying import answers, boxes, management, messages, orders, rows, words
+from anytill.dialects.chaoying.caller import Call, Caller, Fields
 from anytill.dialects.chaoying.words import CallRefused, Code, Refused
-from anytill.gateway import Gateway, GatewayTill
+from anytill.gateway import GatewayTill
 from anytill.wire.amounts import parse_fen
-
-Fields: TypeAlias = Mapping[str, str]
 
 #: An order older than this is not taken back any more (交易撤销: 5分钟的订单才可以撤销).
 CANCEL_WITHIN_MS: Final = 5 * 60 * 1_000
@@ -32,37 +28,6 @@ _NO_NUMBER: Final = {
     "refund": Refused(Code.REFUND_ERROR, "退款错误：out_trade_no和transaction_id至少填写一个"),
     "refundquery": Refused(Code.REFUND_QUERY_ERROR, "退款查询错误：out_refund_no和refund_id至少填写一个"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """An agent whose signature was verified."""
-
-    gateway: Gateway
-    credential: Credential
-    options: Mapping[str, str]
-
-    @classmethod
-    def of(cls, gateway: Gateway, credential: Credential) -> Caller:
-        """The caller behind a credential."""
-        return cls(gateway, credential, options_of(credential))
-
-    def till(self, fields: Fields) -> GatewayTill:
-        """The till of the merchant the call is for. Raises ForeignMerchant when it is not one of this agent's."""
-        return self.gateway.till(self.credential, fields["mch_id"])
-
-    def nonce(self) -> str:
-        """For `nonce_str`."""
-        return self.gateway.nonce(32)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: its request's table, what it does, and whether its answers are signed."""
-
-    form: Form
-    perform: Callable[[Caller, Fields], Awaitable[dict[str, str]]]
-    signed: bool = True
 
 
 async def _pay(caller: Caller, fields: Fields) -> dict[str, str]:
@@ -198,6 +163,8 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
     (_GATEWAY, "authcodetoopenid"): Call(messages.AUTHCODETOOPENID, _authcodetoopenid),
     (messages.WECHAT_PREORDER_PATH.lower(), ""): Call(messages.WECHAT_PREORDER, _wechat_preorder, signed=False),
     (messages.ALIPAY_PREORDER_PATH.lower(), ""): Call(messages.ALIPAY_PREORDER, _alipay_preorder, signed=False),
+    **management.CALLS,
+    **boxes.CALLS,
 }
 #: The paths whose calls are told apart by `method`.
 SHARED_PATHS: Final = frozenset({_GATEWAY})

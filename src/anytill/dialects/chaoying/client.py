@@ -142,7 +142,7 @@ class Client:
             raise BadField("mch_id", "ours")
         return notices.read(fields), http.text(codec.NOTICE_HEARD)
 
-    async def _pay_at_the_till(self, order: PayOrder, wallet: Wallet, method: str, form: messages.Form) -> Payment:
+    async def _pay_at_the_till(self, order: PayOrder, wallet: Wallet, method: str, form: Form) -> Payment:
         code = order.pay_code.reveal() if order.pay_code else ""
         fields = self._order_fields(order, form)
         fields |= {"method": method, "auth_code" if method == "pay" else "face_code": code}
@@ -206,7 +206,7 @@ class Client:
             ended_at_ms=codec.parse_time(time, "refund_time") if time else None,
         )
 
-    def _order_fields(self, order: PayOrder, form: messages.Form) -> dict[str, str]:
+    def _order_fields(self, order: PayOrder, form: Form) -> dict[str, str]:
         fields = {name: order.details[name] for name in form.kept if name in order.details}
         return fields | {
             "out_trade_no": order.order_no,

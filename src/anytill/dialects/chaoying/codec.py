@@ -6,6 +6,8 @@
 
     sign = upper(md5("a=1&b=2&…" + "&key=" + KEY))   over the decoded names and values, `sign` and empty values left out
 
+The calls of pay boxes are a GET instead, with the same fields and signature in the address.
+
 Names are sorted by ASCII. Later versions of the document sort without regard to case, and the vendor's own tool sends
 the digest in lower case, so both are accepted when verifying; what we emit is the order of v2.9.0 in upper case.
 
@@ -29,12 +31,13 @@ from anytill.dialects.chaoying.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN
 from anytill.dialects.chaoying.rows import NOTICE_NAMES
 from anytill.wire import jsontext
 from anytill.wire.errors import BadField, BadSignature, Malformed, TooLarge
-from anytill.wire.form import decode_form, encode_form
+from anytill.wire.form import decode_form, decode_query, encode_form
 from anytill.wire.http import FORM, HttpRequest
 from anytill.wire.one_meaning import refuse_separators
 from anytill.wire.signing import joined, md5_upper, same_digest
 
 MAX_BODY: Final = 256 * 1024
+MAX_QUERY: Final = 8 * 1024
 NOTICE_HEARD: Final = "success"
 # `key` would run into the key's own place in the signed text; a second `Sign` is nobody's honest field.
 _BLURRING = frozenset(
@@ -63,6 +66,15 @@ def decode_request(request: HttpRequest) -> dict[str, str]:
         # It would be outside the form that is signed, or a second place for its fields.
         raise Malformed("fields must be in the body, not in the address")
     return decode_fields(request.body)
+
+
+def decode_link(request: HttpRequest) -> dict[str, str]:
+    """The fields of a GET's address, empty ones left out. Raises WireError."""
+    if request.method != "GET" or request.body:
+        raise Malformed("the request must be a GET with its fields in the address")
+    if len(request.query) > MAX_QUERY:
+        raise TooLarge(f"more than {MAX_QUERY} characters")
+    return {name: value for name, value in decode_query(request.query).items() if value}
 
 
 def decode_fields(body: bytes) -> dict[str, str]:
@@ -111,7 +123,7 @@ def encode_signed_form(fields: Mapping[str, str], key: Secret) -> bytes:
 
 
 def encode_answer(fields: Mapping[str, str], key: Secret | None) -> bytes:
-    """An answer's JSON, signed unless there is no key; every value is a string."""
+    """An answer's JSON, signed unless there is no key; every value is a string, or a `Number` where one is meant."""
     members: dict[str, jsontext.Json] = {**fields}
     if key is not None:
         members["sign"] = signature(fields, key)

@@ -13,7 +13,8 @@ from anytill.core.payment import Method, PayOrder
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.chaoying import codec
-from anytill.dialects.chaoying.messages import ALIPAY_PREORDER, DEVICE, FACEPAY, PAY, TIME, URL, WECHAT_PREORDER, Form
+from anytill.dialects.chaoying.fields import DEVICE, TIME, URL, Form
+from anytill.dialects.chaoying.messages import ALIPAY_PREORDER, FACEPAY, PAY, WECHAT_PREORDER
 from anytill.dialects.chaoying.words import METHODS_OF_TRADE_TYPE
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField, MissingField

@@ -57,6 +57,14 @@ WECHAT_PREORDER_ANSWER: Final = _names(
     " wx_mch_id wx_sub_mch_id"
 )
 ALIPAY_PREORDER_ANSWER: Final = _names("mch_id out_trade_no pay_info pay_url code_img_url code_url nonce_str")
+MCH_REG_ANSWER: Final = _names("mch_id nonce_str")
+GETMCHID_ANSWER: Final = _names("mch_id mch_trade_code mch_full_name mch_short_name mch_state")
+GETPARTNERID_ANSWER: Final = _names("mch_id partner_list")
+PARTNER_LIST_ROW: Final = _names("pay_channel partner_id appid")
+GETMCHINFO_ANSWER: Final = _names("mch_id FullName ShortName")
+CODE2SESSION_ANSWER: Final = _names("openid session_key expires_in unionid")
+#: Of a pay box that is bound to a merchant; one that is not is told none of it.
+BOX_ANSWER: Final = _names("mch_id mch_trade_code mch_full_name mch_short_name mch_state device_info op_device_id")
 #: The notices, without `nonce_str`, the WeChat numbers and `sign`, which are added at each try. `attach` stands in
 #: neither table, although the pre-orders take one; `gmt_create` stands in the sample alone.
 WECHAT_NOTICE: Final = _names(

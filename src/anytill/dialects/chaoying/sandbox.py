@@ -24,12 +24,15 @@ SANDBOX_OPTIONS: Final[Mapping[str, str]] = {
     "channel_mch_id": "1685000001",
     "wx_mch_id": "1685000001",
     "wx_sub_mch_id": "1685000017",
+    # A demo has no operator who could approve of a new merchant.
+    "enrol_state": "ON",
 }
 
 
 def options_of(credential: Credential) -> Mapping[str, str]:
     """The credential's identities at the wallets: `appid`, `channel_mch_id`, `sub_mch_id`, `wx_mch_id`,
-    `wx_sub_mch_id`, and `code_img_base`, the address that draws a QR code of the text put behind it."""
+    `wx_sub_mch_id`, `pay_channel` and `partner_list.<mch_id>`; `code_img_base`, the address that draws a QR code of the
+    text put behind it; and `enrol_state`, in which state its new merchants begin (`ON`, else waiting)."""
     if credential.login == SANDBOX.login:
         return {**SANDBOX_OPTIONS, **credential.options}
     return credential.options

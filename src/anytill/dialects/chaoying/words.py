@@ -15,6 +15,7 @@ from typing import Final
 
 from anytill.core import errors
 from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.merchant import MerchantState
 from anytill.core.payment import Method
 
 
@@ -76,6 +77,12 @@ REFUNDED_WORD: Final = Word(Code.REFUNDED, _T.REFUND, "转入退款")
 #: A pre-order that nobody has paid yet, when it is asked about.
 NOT_PAID_WORD: Final = Word(Code.NOT_PAID, _T.PROCESSING, "未支付")
 _ASK: Final = "请稍后查询订单，查明结果前请勿重复收款"
+#: `mch_state`.
+MERCHANT_STATES: Final[Mapping[MerchantState, str]] = {
+    MerchantState.WAITING: "0",
+    MerchantState.ON: "20",
+    MerchantState.OFF: "30",
+}
 #: A payment's state as `pay`, `facepay` and `orderquery` tell it.
 PAYMENT_WORDS: Final[Mapping[PaymentState, Word]] = {
     _PS.SUBMITTED: Word(Code.PAYING, _T.NEED_QUERY, f"支付中，{_ASK}"),
@@ -181,6 +188,55 @@ OLD_VERSION: Final = Refused(Code.PARAMETER, "版本过低：version须为1.0或
 PAYTYPE_DIFFERS: Final = Refused(Code.PARAMETER, "参数错误：paytype与订单的支付方式不一致，请按下单时返回的paytype填写")
 TOTAL_FEE_DIFFERS: Final = Refused(Code.REFUND_ERROR, "退款错误：total_fee与订单应付金额不一致，请核对")
 SYSTEM_ERROR: Final = Refused(Code.SYSTEM, "系统错误：结果未知，请用原单号查询后再处理")
+
+# What only the management calls have to say.
+NOTHING_TO_REGISTER: Final = Refused(Code.PARAMETER, "参数错误：没有商户资料，请提交商户全称等注册参数")
+PERSON_TAKEN: Final = Refused(
+    Code.MERCHANT, "商户错误：此手机号或用户名已注册过商户，请用GetMchId查询商户号，或更换后重新注册"
+)
+NOBODY: Final = Refused(
+    Code.MERCHANT, "商户错误：手机号与验证码、或用户名与密码不正确，或尝试次数过多，请核对后重试，或10分钟后再试"
+)
+NO_PAIR: Final = Refused(
+    Code.PARAMETER, "参数错误：手机号mobile与验证码valid、或用户名username与密码password须成对填写"
+)
+NO_SMS: Final = Refused(Code.CHANNEL_SETUP, "商户交易配置错误：未开通短信服务，请改用用户名和密码，或联系服务商")
+SMS_LATER: Final = Refused(Code.SYSTEM, "系统错误：短信未发送，同一手机号须间隔1分钟，请稍后重试")
+BAD_JS_CODE: Final = Refused(Code.PARAMETER, "参数错误：js_code无效或已过期，请让顾客重新打开小程序登录")
+NO_SESSIONS: Final = Refused(Code.CHANNEL_SETUP, "商户交易配置错误：未开通小程序登录，请联系服务商")
+WX_NOTHING: Final = Refused(Code.PARAMETER, "参数错误：appid、jsapi_path、subscribe_appid、receipt_appid至少填写一个")
+WX_BOTH: Final = Refused(Code.PARAMETER, "参数错误：subscribe_appid和receipt_appid只能二选一")
+WX_PATHS_FULL: Final = Refused(
+    Code.CHANNEL_SETUP, "商户交易配置错误：每个商户最多配置2个支付目录，如需修改请联系服务商"
+)
+WX_APPIDS_FULL: Final = Refused(
+    Code.CHANNEL_SETUP, "商户交易配置错误：每个商户最多配置2个支付公众号和推荐关注，如需修改请联系服务商"
+)
+WX_FOLLOWS: Final = Refused(
+    Code.CHANNEL_SETUP, "商户交易配置错误：此appid已推荐另一个公众号或小程序，配置后隔30天才能修改"
+)
+NOT_A_BOX: Final = Refused(Code.PARAMETER, "参数错误：请求头User-Agent须为CySoftPayBox")
+BOX_OFF: Final = Refused(Code.MERCHANT, "商户错误：支付终端已停用，请停止轮询并联系服务商")
+BOX_ELSEWHERE: Final = Refused(Code.MERCHANT, "商户错误：支付终端已绑定其他商户，请联系服务商")
+#: How a client takes them.
+MANAGEMENT: Final[Mapping[Refused, type[errors.Refusal]]] = {
+    NOTHING_TO_REGISTER: errors.Refusal,
+    PERSON_TAKEN: errors.Refusal,
+    NOBODY: errors.Refusal,
+    NO_PAIR: errors.Refusal,
+    NO_SMS: errors.NotSupported,
+    SMS_LATER: errors.Refusal,
+    BAD_JS_CODE: errors.InvalidPayCode,
+    NO_SESSIONS: errors.NotSupported,
+    WX_NOTHING: errors.Refusal,
+    WX_BOTH: errors.Refusal,
+    WX_PATHS_FULL: errors.Refusal,
+    WX_APPIDS_FULL: errors.Refusal,
+    WX_FOLLOWS: errors.Refusal,
+    NOT_A_BOX: errors.Refusal,
+    BOX_OFF: errors.Refusal,
+    BOX_ELSEWHERE: errors.Refusal,
+}
 
 REFUSALS: Final[Mapping[type[errors.Refusal], Refused]] = {
     errors.UnknownCredential: BAD_SIGNATURE,

@@ -67,6 +67,7 @@ _REFUND_ROWS: Final[Mapping[str, str]] = {
     "退款时间": "退款时间",
     "申请时间": "申请时间",
 }
+_AFTER_THE_SUM: Final = ("退款时间", "申请时间")
 _AMOUNTS: Final[Mapping[str, str]] = {"交易金额": "支付金额"}
 _REFUND_AMOUNTS: Final[Mapping[str, str]] = {"交易金额": "付款金额"}
 
@@ -112,8 +113,9 @@ def _payment_lines(receipt: Receipt, left_out: Collection[str]) -> Iterator[str]
 
 def _refund_lines(receipt: Receipt) -> Iterator[str]:
     """The rows in the sample's order: what was paid, then when and how much went back."""
-    rows = [each for each in receipt.elements if isinstance(each, Row) and each.label in _REFUND_ROWS]
-    late = [row for row in rows if row.label in ("退款时间", "申请时间")]
+    known = {each.label: each for each in receipt.elements if isinstance(each, Row)}
+    rows = [known[label] for label in _REFUND_ROWS if label in known]
+    late = [row for row in rows if row.label in _AFTER_THE_SUM]
     paid, *back = (each for each in receipt.elements if isinstance(each, Amount))
     (title,) = (each.text for each in receipt.elements if isinstance(each, Title))
     yield rf"\x1b\x61\x01\x1D\x21\x10{_plain(title)}"

@@ -1,0 +1,164 @@
+"""Commands over keys: those that a merchant's tills share, and how any key is changed without a till falling silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anytill.cli import office as desk
+from anytill.cli.keeping import ConfigFile, StoreUrl
+from anytill.cli.office import AsJson, IssuedKey, Overlap, SecretEnv, SecretFile, Url
+from anytill.cli.records import key_facts
+
+if TYPE_CHECKING:
+    from anytill.bootstrap import Keeping
+    from anytill.core.merchant import Credential
+
+key = typer.Typer(help="Keys of agents, merchants and devices.", no_args_is_help=True)
+merchant_key = typer.Typer(help="Keys that a merchant's tills share.", no_args_is_help=True)
+
+DialectName = Annotated[str, typer.Argument(help="chaoying, teegon …")]
+LoginName = Annotated[str, typer.Argument(help="The login that the key belongs to.")]
+
+
+@merchant_key.command()
+def add(
+    merchant_id: Annotated[str, typer.Argument(help="The merchant's number here.")],
+    dialect: Annotated[str, typer.Argument(help="A dialect whose keys are a merchant's: teegon.")],
+    login: Annotated[str, typer.Option("--login", help="Default: a new one that looks like the vendor's.")] = "",
+    secret_env: SecretEnv = "",
+    secret_file: SecretFile = "",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="NAME=VALUE, a switch of the dialect. Again for more.")
+    ] = None,
+    url: Url = "",
+    config: ConfigFile = None,
+    store: StoreUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add a key for a merchant's tills; it is printed once."""
+    from anytill.core.merchant import Credential
+    from anytill.dialects import Login
+
+    found = desk.dialect_of(dialect, Login.MERCHANT)
+    wanted = desk.login(login) if login else ""
+    given = desk.given_secret(secret_env, secret_file)
+    options = desk.pairs(option or [], "--option")
+
+    async def task(keeping: Keeping) -> IssuedKey:
+        await keeping.office.merchant(merchant_id)
+        name = wanted or desk.login_like(found, keeping.chance)
+        await desk.refuse_known_login(keeping, found, name)
+        secret = given or desk.new_secret(keeping, found)
+        act = keeping.office.act(desk.actor(), "key.add", name, merchant_id, dialect=dialect)
+        await keeping.store.put_credential(Credential(dialect, name, secret, {"": merchant_id}, options=options), act)
+        return IssuedKey(found, name, None if given else secret)
+
+    desk.kept(config, store, task).show(url, as_json=as_json)
+
+
+@key.command("list")
+def list_keys(
+    merchant_id: Annotated[str, typer.Option("--merchant", help="Those that speak for one merchant.")] = "",
+    config: ConfigFile = None,
+    store: StoreUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the logins that have a key, and whom they speak for. No key is shown."""
+
+    async def task(keeping: Keeping) -> list[dict[str, object]]:
+        return [key_facts(each) for each in await keeping.store.credentials(merchant_id)]
+
+    desk.show_all(desk.kept(config, store, task), "there are no keys", as_json=as_json)
+
+
+@key.command()
+def rotate(
+    dialect: DialectName,
+    login: LoginName,
+    overlap: Overlap = 24,
+    secret_env: SecretEnv = "",
+    secret_file: SecretFile = "",
+    url: Url = "",
+    config: ConfigFile = None,
+    store: StoreUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give a login a new key, which is printed once; the old one counts for some hours more."""
+    found = desk.dialect_of(dialect)
+    desk.login(login)
+    if found.sandbox.activation_code:
+        desk.stop_for_code(dialect, login)
+    given = desk.given_secret(secret_env, secret_file)
+    told = desk.kept(config, store, lambda keeping: desk.rotated(keeping, found, login, overlap, given))
+    told.show(url, as_json=as_json)
+
+
+@key.command()
+def end(
+    dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
+) -> None:
+    """The old key of a login counts no more, although its hours are not over."""
+
+    def change(before: Credential, keeping: Keeping) -> Credential:
+        from anytill.core.records import changed
+        from anytill.gateway.office import NotThere
+
+        if before.at(keeping.clock.now_ms()).previous is None:
+            raise NotThere(f"{login} of {dialect} has no old key that still counts")
+        return changed(before, previous=None, previous_until_ms=keeping.clock.now_ms())
+
+    _show_changed(dialect, login, "key.end", change, config, store, as_json=as_json)
+
+
+@key.command()
+def on(
+    dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
+) -> None:
+    """Accept a login's keys again."""
+    _switch(dialect, login, "key.on", config, store, as_json=as_json)
+
+
+@key.command()
+def off(
+    dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
+) -> None:
+    """Refuse a login's keys."""
+    _switch(dialect, login, "key.off", config, store, as_json=as_json)
+
+
+def _switch(dialect: str, login: str, what: str, config: Path | None, store: str, *, as_json: bool) -> None:
+    from anytill.core.records import changed
+
+    def change(before: Credential, _keeping: Keeping) -> Credential:
+        return changed(before, active=what == "key.on")
+
+    _show_changed(dialect, login, what, change, config, store, as_json=as_json)
+
+
+def _show_changed(
+    dialect: str,
+    login: str,
+    what: str,
+    change: desk.Change,
+    config: Path | None,
+    store: str,
+    *,
+    as_json: bool,
+) -> None:
+    desk.dialect_of(dialect)
+
+    async def task(keeping: Keeping) -> dict[str, object]:
+        before = await desk.credential(keeping, dialect, login)
+        after = change(before, keeping)
+        await keeping.store.put_key(
+            after, keeping.office.act(desk.actor(), what, login, after.only_merchant_id, dialect=dialect)
+        )
+        (known,) = [
+            each for each in await keeping.store.credentials() if (each.dialect, each.login) == (dialect, login)
+        ]
+        return key_facts(known)
+
+    desk.show(desk.kept(config, store, task), as_json=as_json)

@@ -1,0 +1,93 @@
+"""Pay boxes: speakers at a shop's counter that learn by themselves whose they are.
+
+    a box scans the merchant's QR sign:  GET /qrpay/<mch_id>?<the sign's own fields>&<its own>&sign=…   binds it
+    a box asks every five seconds:       GET /Mch/PayBoxConfGet?<its own fields>&sign=…
+
+Both are answered with the merchant. A box that nobody has bound is answered SUCCESS with nothing of a merchant, which
+tells it to go on asking; FAIL tells it to stop. Boxes have no keys of their own: the agent's key speaks for them, so a
+box is the agent's whose merchant it was bound to first, and can be bound anew by that agent alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from anytill.core.device import Device
+from anytill.core.errors import ForeignMerchant
+from anytill.core.merchant import Merchant
+from anytill.core.records import changed
+from anytill.dialects.chaoying import answers, rows, words
+from anytill.dialects.chaoying import merchant_messages as messages
+from anytill.dialects.chaoying.caller import Call, Caller, Fields
+from anytill.dialects.chaoying.fields import MCH_ID
+from anytill.dialects.chaoying.words import CallRefused
+from anytill.gateway.office import NotThere
+
+_UNBOUND: Final = "支付终端尚未绑定商户，请继续轮询"
+
+
+async def _payboxconfget(caller: Caller, fields: Fields) -> dict[str, str]:
+    _check_agent(caller)
+    device = await _box(caller, fields["op_device_id"])
+    number = caller.number_of(device.merchant_id) if device else None
+    if device is None or number is None:
+        # Another agent's box is told apart from none only when somebody tries to bind it.
+        return {"state": words.State.SUCCESS.value, "msg": _UNBOUND}
+    if not device.active:
+        raise CallRefused(words.BOX_OFF)
+    return _told(await caller.merchant(number), number, fields)
+
+
+async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
+    _check_agent(caller)
+    number = caller.request.path.rpartition("/")[2]
+    if MCH_ID.matches is None or not MCH_ID.matches(number):
+        raise ForeignMerchant
+    merchant = await caller.merchant(number)
+    known = await _box(caller, fields["op_device_id"])
+    if known is not None and caller.number_of(known.merchant_id) is None:
+        raise CallRefused(words.BOX_ELSEWHERE)
+    if known is not None and not known.active:
+        raise CallRefused(words.BOX_OFF)
+    bound = _bound(known, merchant, caller, fields)
+    if bound != known:
+        await caller.office.put_device(bound, caller.actor, "device.bind", number=number)
+    return _told(merchant, number, fields)
+
+
+def _bound(known: Device | None, merchant: Merchant, caller: Caller, fields: Fields) -> Device:
+    device = known or Device(
+        caller.credential.dialect, fields["op_device_id"], "", enrolled_at_ms=caller.gateway.now_ms()
+    )
+    details = {name: fields[name] for name in ("device_info", "op_user_id") if name in fields}
+    return changed(
+        device,
+        merchant_id=merchant.merchant_id,
+        shop_id=fields.get("op_shop_id", ""),
+        details={**device.details, **details},
+    )
+
+
+async def _box(caller: Caller, device_id: str) -> Device | None:
+    try:
+        return await caller.office.device(caller.credential.dialect, device_id)
+    except NotThere:
+        return None
+
+
+def _check_agent(caller: Caller) -> None:
+    """The document asks for it. It is no proof of anything, and nothing rests on it."""
+    if caller.request.headers.get("user-agent", "").strip() != messages.BOX_AGENT:
+        raise CallRefused(words.NOT_A_BOX)
+
+
+def _told(merchant: Merchant, number: str, fields: Fields) -> dict[str, str]:
+    own = {name: fields[name] for name in ("device_info", "op_device_id")}
+    return answers.carried_out(rows.BOX_ANSWER, answers.merchant(merchant, number) | own)
+
+
+CALLS: Final[Mapping[tuple[str, str], Call]] = {
+    (messages.BOX_PATH.lower(), ""): Call(messages.PAYBOXCONFGET, _payboxconfget, by_link=True),
+    (messages.QR_PATH.lower(), ""): Call(messages.QRPAY, _qrpay, by_link=True),
+}

@@ -1,0 +1,80 @@
+"""Who calls, and what a call is: what every module of calls needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from anytill.core.errors import ForeignMerchant
+from anytill.core.merchant import Credential, Merchant
+from anytill.dialects.chaoying.fields import Form
+from anytill.dialects.chaoying.sandbox import options_of
+from anytill.gateway import Gateway, GatewayTill
+from anytill.gateway.office import NotThere, Office
+from anytill.wire.http import HttpRequest
+
+Fields: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An agent whose signature was verified, and the request that was signed."""
+
+    gateway: Gateway
+    credential: Credential
+    options: Mapping[str, str]
+    request: HttpRequest
+
+    @classmethod
+    def of(cls, gateway: Gateway, credential: Credential, request: HttpRequest) -> Caller:
+        """The caller behind a credential."""
+        return cls(gateway, credential, options_of(credential), request)
+
+    @property
+    def office(self) -> Office:
+        """Where merchants and devices are kept."""
+        return self.gateway.office
+
+    @property
+    def agent_id(self) -> str:
+        """The agent's number."""
+        return self.credential.login
+
+    @property
+    def actor(self) -> str:
+        """As it stands in the record of what was done."""
+        return f"{self.credential.dialect}:{self.credential.login}"
+
+    def till(self, fields: Fields) -> GatewayTill:
+        """The till of the merchant the call is for. Raises ForeignMerchant when it is not one of this agent's."""
+        return self.gateway.till(self.credential, fields["mch_id"])
+
+    async def merchant(self, number: str) -> Merchant:
+        """One of this agent's merchants, whatever its state and as it is now. Raises ForeignMerchant."""
+        try:
+            return await self.office.merchant(self.credential.merchant_id(number))
+        except NotThere:
+            raise ForeignMerchant from None
+
+    def number_of(self, merchant_id: str) -> str | None:
+        """What this agent calls a merchant; None when it is not one of its own."""
+        for number, owned in self.credential.merchants.items():
+            if owned == merchant_id:
+                return number
+        return None
+
+    def nonce(self) -> str:
+        """For `nonce_str`."""
+        return self.gateway.nonce(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: its request's table, what it does, and whether its answers are signed."""
+
+    form: Form
+    perform: Callable[[Caller, Fields], Awaitable[dict[str, str]]]
+    signed: bool = True
+    whole: bool = False  # is given every field that was signed, not only those of its form
+    by_link: bool = False  # a GET with its fields in the address, not a POST

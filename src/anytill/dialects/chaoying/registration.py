@@ -1,0 +1,99 @@
+"""What a registration (Mch_Reg) says of a merchant.
+
+The document leaves its fields to a talk with the vendor, so any are taken. Five are understood, by the names that the
+document uses for them elsewhere, without regard to case and underscores:
+
+    FullName, mch_full_name -> name          Mobile   -> mobile       Password -> kept as its hash only
+    ShortName, mch_short_name -> short name  UserName -> user name    (user name: the mobile, if none is given)
+
+The rest is kept as it came, in the merchant's details, but for what looks like a password. Since every field is read,
+no value may hide another one: what the agent signed has one meaning (`wire.one_meaning` has the why).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from anytill.core.merchant import Merchant
+from anytill.dialects.chaoying import words
+from anytill.dialects.chaoying.fields import COMMON, MOBILE, PASSWORD, USERNAME, Kind
+from anytill.dialects.chaoying.messages import FORMS
+from anytill.dialects.chaoying.words import CallRefused
+from anytill.wire.errors import Ambiguous, BadField, MissingField, TooLarge
+
+MOST_FIELDS: Final = 100
+MOST_CHARACTERS: Final = 32 * 1024
+UNNAMED: Final = "未命名商户"
+_FULL_NAME: Final = Kind("不超过128个字符的商户全称", 128, re.compile(r"[^\r\n\t]+"))
+_SHORT_NAME: Final = Kind("不超过64个字符的商户简称", 64, re.compile(r"[^\r\n\t]+"))
+_UNDERSTOOD: Final[Mapping[str, tuple[str, Kind]]] = {
+    "fullname": ("name", _FULL_NAME),
+    "mchfullname": ("name", _FULL_NAME),
+    "shortname": ("short_name", _SHORT_NAME),
+    "mchshortname": ("short_name", _SHORT_NAME),
+    "mobile": ("mobile", MOBILE),
+    "username": ("username", USERNAME),
+    "password": ("password", PASSWORD),
+}
+#: Not of the merchant, but of the request.
+_ASIDE: Final = frozenset({row.name for row in COMMON} | {"sign", "nonce_str"})
+#: A signature does not say to which address its request was sent. These say that it was not this one.
+_ELSEWHERE: Final = frozenset({"method", "mch_id"})
+_OTHER_CALLS: Final = frozenset().union(*(form.names for form in FORMS))
+_HIDDEN: Final = re.compile(r"&[A-Za-z0-9_.]{1,64}=")
+_SECRET: Final = re.compile(r"passw|pwd|secret")
+
+
+def read(sent: Mapping[str, str]) -> tuple[Merchant, str]:
+    """The merchant that the fields describe, and its person's password, if there is one. Raises WireError, CallRefused.
+
+    The merchant has no id, state and agent yet.
+    """
+    _check(sent)
+    values: dict[str, str] = {}
+    details: dict[str, str] = {}
+    for name, value in sent.items():
+        if name in _ASIDE:
+            continue
+        folded = name.replace("_", "").lower()
+        if folded in _UNDERSTOOD:
+            target, kind = _UNDERSTOOD[folded]
+            if len(value) > kind.max_length or not (kind.matches and kind.matches(value)):
+                raise BadField(name, kind.expected)
+            if values.setdefault(target, value) != value:
+                raise BadField(name, "the same by either of its names")
+        elif not _SECRET.search(folded):
+            details[name] = value
+    password = values.get("password", "")
+    username = values.get("username") or (values.get("mobile", "") if password else "")
+    if password and not username:
+        raise MissingField("UserName")
+    merchant = Merchant(
+        merchant_id="",
+        name=values.get("name") or values.get("short_name") or UNNAMED,
+        short_name=values.get("short_name", ""),
+        mobile=values.get("mobile", ""),
+        username=username,
+        details=details,
+    )
+    return merchant, password
+
+
+def expected_of(name: str) -> str | None:
+    """What one of the fields that are understood must be, for people."""
+    understood = _UNDERSTOOD.get(name.replace("_", "").lower())
+    return understood[1].expected if understood else None
+
+
+def _check(sent: Mapping[str, str]) -> None:
+    for name in sent:
+        if name in _ELSEWHERE:
+            raise BadField(name, "left out: this call makes a merchant")
+    if sent.keys() - _ASIDE <= _OTHER_CALLS:
+        raise CallRefused(words.NOTHING_TO_REGISTER)
+    if len(sent) > MOST_FIELDS or sum(map(len, sent.values())) > MOST_CHARACTERS:
+        raise TooLarge(f"more than {MOST_FIELDS} fields or {MOST_CHARACTERS} characters")
+    if any(_HIDDEN.search(value) for value in sent.values()):
+        raise Ambiguous
