@@ -106,7 +106,27 @@ async def _write_credential(row: CredentialSettings, store: Store, office: Offic
         return
     if dialect.signs is Login.AGENT and row.login not in {agent.agent_id for agent in await store.agents()}:
         await store.put_agent(Agent(row.login, row.login))
-    await store.put_credential(credential, act)
+    if known is None:
+        await store.put_credential(credential, act)
+        return
+    # Another process may be bringing merchants in under this key: it is written apart from them.
+    await store.put_key(credential, act)
+    for number, merchant_id in row.merchants.items():
+        await _put_mandate(row, number, known.merchants.get(number, ""), merchant_id, store, office)
+
+
+async def _put_mandate(
+    row: CredentialSettings, number: str, former: str, merchant_id: str, store: Store, office: Office
+) -> None:
+    """Under this number the credential speaks for this merchant, and for no other."""
+    if former == merchant_id:
+        return
+    about = {"agent": row.login, "number": number}
+    if former:
+        act = office.act(ACTOR, "merchant.leave", former, former, **about)
+        await store.drop_mandate(row.dialect, row.login, number, act)
+    act = office.act(ACTOR, "merchant.join", merchant_id, merchant_id, **about)
+    await store.add_mandate(row.dialect, row.login, number, merchant_id, act)
 
 
 def _told(row: CredentialSettings) -> Credential:

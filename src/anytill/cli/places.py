@@ -10,7 +10,7 @@ import typer
 from anytill.cli import office as desk
 from anytill.cli.keeping import ConfigFile, StoreUrl
 from anytill.cli.office import AsJson
-from anytill.cli.records import shop_facts
+from anytill.cli.records import operator_facts, shop_facts
 
 if TYPE_CHECKING:
     from anytill.bootstrap import Keeping
