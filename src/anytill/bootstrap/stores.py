@@ -62,7 +62,9 @@ async def _open_to_keep(settings: Settings, vault: Vault, *, create: bool) -> St
     except (WrongSchema, StoreUnavailable, ValueError, OSError) as fault:
         # An empty database is a store to be; a file of something else is not.
         empty = isinstance(fault, FileNotFoundError) or (str(fault) == NO_STORE and url.startswith("postgres"))
-        if not (create and empty):
+        if empty and not create:
+            raise SettingsError("store.url: there is no store yet; `anytill merchant add` makes one") from None
+        if not empty:
             raise _unusable(settings, fault) from None
     return await open_owned(settings, vault)
 

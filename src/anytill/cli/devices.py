@@ -59,7 +59,8 @@ def add(
 
     async def task(keeping: Keeping) -> IssuedKey:
         await desk.refuse_unknown_shop(keeping, merchant_id, shop_id)
-        new = Device(found.name, wanted or desk.login_like(found, keeping.chance), merchant_id, named, shop_id)
+        number = wanted or await desk.new_login(keeping, found)
+        new = Device(found.name, number, merchant_id, named, shop_id)
         password = Secret(keeping.chance.token(PASSWORD_LENGTH)) if found.sandbox.password else None
         key = found.key if signs else None
         issued = await keeping.office.add_device(new, key, desk.actor(), password=password, options=options)

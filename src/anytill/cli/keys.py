@@ -49,7 +49,7 @@ def add(
 
     async def task(keeping: Keeping) -> IssuedKey:
         await keeping.office.merchant(merchant_id)
-        name = wanted or desk.login_like(found, keeping.chance)
+        name = wanted or await desk.new_login(keeping, found)
         await desk.refuse_known_login(keeping, found, name)
         secret = given or desk.new_secret(keeping, found)
         act = keeping.office.act(desk.actor(), "key.add", name, merchant_id, dialect=dialect)

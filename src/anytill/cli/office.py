@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from anytill.core.merchant import Credential
     from anytill.core.secret import Secret
     from anytill.dialects import Dialect, Login
-    from anytill.ports import Chance
 
 Result = TypeVar("Result")
 Change = Callable[["Credential", "Keeping"], "Credential"]
@@ -40,6 +39,7 @@ _NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _MOBILE = re.compile(r"\+?[0-9]{5,20}")
 _LONGEST_NAME = 100
 _LEAST_PASSWORD = 8
+_LEAST_LOGIN = 8
 
 
 def kept(
@@ -117,12 +117,19 @@ def login(text: str) -> str:
     return text
 
 
-def login_like(dialect: Dialect, chance: Chance) -> str:
-    """A new login that looks as the published one does: as long, of digits or of letters and digits."""
+async def new_login(keeping: Keeping, dialect: Dialect) -> str:
+    """A login that nobody has and that looks as the published one does: of digits, or of letters and digits; as long,
+    but long enough for a fleet."""
     model = dialect.sandbox.login
-    if not model.isdigit():
-        return chance.token(len(model))
-    return chance.token(1, "123456789") + chance.token(len(model) - 1, "0123456789")
+    length = max(len(model), _LEAST_LOGIN)
+    while True:
+        if model.isdigit():
+            found = keeping.chance.token(1, "123456789") + keeping.chance.token(length - 1, "0123456789")
+        else:
+            found = keeping.chance.token(length)
+        known = await keeping.store.credential(dialect.name, found)
+        if known is None and await keeping.store.device(dialect.name, found) is None:
+            return found
 
 
 async def refuse_known_login(keeping: Keeping, dialect: Dialect, login: str) -> None:
@@ -266,7 +273,8 @@ class IssuedKey:
     def show(self, url: str, *, as_json: bool) -> None:
         """Print it, once and never again."""
         show(self.facts(url), as_json=as_json)
-        say("keep it now: it is not shown again")
+        if self.secret or self.password or self.activation_code:
+            say("keep it now: it is not shown again")
 
 
 def show_parts(parts: Mapping[str, Sequence[Mapping[str, object]]], *, as_json: bool) -> None:
