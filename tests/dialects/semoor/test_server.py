@@ -167,19 +167,21 @@ async def test_every_outcome_has_its_words(
     assert not {"pay_time", "pay_id", "remark", "openid"} & set(answer.attrib)
     assert list(answer) == []
     await desk.world.pass_s(100)
+    ends = set[str | None]()
     for asked in (
         {"action": "query", "dm_id": str(answer.get("dm_id"))},
         {"action": "querytimeout", "no": f"N{ending}"},
     ):
         end = await desk.call(asked)
         assert end.get("dm_id") == answer.get("dm_id")
+        ends.add(end.get("ok"))
         if later is None:
             assert end.get("ok") == "0"
         else:
             assert end.get("ok") == words.PAYMENT_WORDS[later].ok
             assert str(end.get("info")).startswith(words.PAYMENT_WORDS[later].info)
     bill = await desk.call({"action": "read", "dm_id": str(answer.get("dm_id"))})
-    assert bill.get("ok") == end.get("ok")
+    assert ends == {bill.get("ok")}
     assert len(bill) == (1 if later is PaymentState.PAID else 0)
 
 
@@ -239,10 +241,7 @@ async def test_the_payers_code_is_kept_nowhere(desk: Desk) -> None:
     answer = await desk.call(desk.order(authcode=code, paytype="alipay", **texts))
     assert answer.get("ok") == "1"
     assert code not in ET.tostring(answer, encoding="unicode")
-    stored = await desk.world.store.payment(
-        "demo", replace((await desk.world.stored(str(answer.get("dm_id"))[2:])).ref)
-    )
-    assert code not in repr(stored)
+    assert code not in repr(await desk.world.stored(str(answer.get("dm_id"))[2:]))
 
 
 async def test_wallets_have_their_numbers(desk: Desk) -> None:
@@ -259,7 +258,7 @@ async def test_wallets_have_their_numbers(desk: Desk) -> None:
 async def test_a_refund_without_a_number_at_0_59_and_61_seconds(desk: Desk) -> None:
     dm_id = await desk.paid("1.00")
     captured = urlencode(signed({"device_id": DEVICE, "action": "refund", "dm_id": dm_id, "refund": "0.10"}))
-    first = await desk.get(captured)
+    answer = first = await desk.get(captured)
     for seconds, back_fen in ((0, 10), (59, 10), (2, 20)):
         desk.world.clock.advance(seconds * 1_000)
         answer = await desk.get(captured, peer="198.51.100.7")
