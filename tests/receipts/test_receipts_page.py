@@ -57,9 +57,13 @@ def labels() -> set[str]:
     refund = Refund(
         "m", "4", "5", "1", "2", RefundState.DONE, 1, refunded_fen=1, reason="r", created_at_ms=1, ended_at_ms=2
     )
-    who = {"shop": "a", "device": "b", "operator": "c"}
-    slips = [payment_receipt(replace(payment, state=state), **who) for state in PaymentState]
-    slips += [refund_receipt(payment, replace(refund, state=state), **who) for state in RefundState]
+    slips = [
+        payment_receipt(replace(payment, state=state), shop="a", device="b", operator="c") for state in PaymentState
+    ]
+    slips += [
+        refund_receipt(payment, replace(refund, state=state), shop="a", device="b", operator="c")
+        for state in RefundState
+    ]
     return {each.label for slip in slips for each in slip.elements if isinstance(each, Row | Amount)}
 
 
