@@ -36,7 +36,7 @@ async def _payboxconfget(caller: Caller, fields: Fields) -> dict[str, str]:
         return {"state": words.State.SUCCESS.value, "msg": _UNBOUND}
     if not device.active:
         raise CallRefused(words.BOX_OFF)
-    return _told(await caller.merchant(number), number, fields)
+    return await _told(caller, await caller.merchant(number), number, fields)
 
 
 async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
@@ -53,7 +53,7 @@ async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
     bound = _bound(known, merchant, caller, fields)
     if bound != known:
         await caller.office.put_device(bound, caller.actor, "device.bind", number=number)
-    return _told(merchant, number, fields)
+    return await _told(caller, merchant, number, fields)
 
 
 def _bound(known: Device | None, merchant: Merchant, caller: Caller, fields: Fields) -> Device:
@@ -82,7 +82,8 @@ def _check_agent(caller: Caller) -> None:
         raise CallRefused(words.NOT_A_BOX)
 
 
-def _told(merchant: Merchant, number: str, fields: Fields) -> dict[str, str]:
+async def _told(caller: Caller, merchant: Merchant, number: str, fields: Fields) -> dict[str, str]:
+    merchant = await caller.with_trade_code(merchant)
     own = {name: fields[name] for name in ("device_info", "op_device_id")}
     return answers.carried_out(rows.BOX_ANSWER, answers.merchant(merchant, number) | own)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from anytill.core.errors import ForeignMerchant
+from anytill.core.errors import ForeignMerchant, Overloaded
 from anytill.core.merchant import Credential, Merchant
+from anytill.core.records import changed
 from anytill.dialects.chaoying.fields import Form
 from anytill.dialects.chaoying.sandbox import options_of
 from anytill.gateway import Gateway, GatewayTill
@@ -15,6 +16,10 @@ from anytill.gateway.office import NotThere, Office
 from anytill.wire.http import HttpRequest
 
 Fields: TypeAlias = Mapping[str, str]
+
+TRADE_CODE_LENGTH: Final = 10
+#: Whoever loses a round lost it to another change of the merchant, so rounds end; this many mean a crowd.
+_ROUNDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,17 @@ class Caller:
             return await self.office.merchant(self.credential.merchant_id(number))
         except NotThere:
             raise ForeignMerchant from None
+
+    async def with_trade_code(self, merchant: Merchant) -> Merchant:
+        """The merchant with its second name: who came in by another way than this protocol's has none until now."""
+        for _ in range(_ROUNDS):
+            if merchant.trade_code:
+                return merchant
+            coded = changed(merchant, trade_code=self.gateway.nonce(TRADE_CODE_LENGTH))
+            await self.office.change_merchant(merchant, coded, self.actor, "merchant.trade_code")
+            # Ours, or that of whoever was faster.
+            merchant = await self.office.merchant(merchant.merchant_id)
+        raise Overloaded
 
     def number_of(self, merchant_id: str) -> str | None:
         """What this agent calls a merchant; None when it is not one of its own."""

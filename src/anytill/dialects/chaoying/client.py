@@ -16,39 +16,39 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from anytill.core.errors import NotCancellable, NotRefundable, NotSupported, Refusal
+from anytill.core.errors import NotCancellable, NotRefundable, NotSupported
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.money import CNY
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.chaoying import codec, messages, notices, words
+from anytill.dialects.chaoying.agency import Agency
+from anytill.dialects.chaoying.fields import Form
+from anytill.dialects.chaoying.line import REFUSALS_OF_TEXT, Line, done, required
 from anytill.dialects.chaoying.words import Code, State, TradeState
-from anytill.ports import FaceTicket, Payer, Send, Unreachable
+from anytill.ports import FaceTicket, Payer, Send
 from anytill.wire import http
 from anytill.wire.amounts import parse_fen
-from anytill.wire.errors import BadField, BadSignature, MissingField
-from anytill.wire.http import FORM, HttpRequest, HttpResponse
+from anytill.wire.errors import BadField
+from anytill.wire.http import HttpRequest, HttpResponse
 
 REMEMBERED: Final = 10_000
-_REFUSALS: Final = {refused.msg: refusal for refusal, refused in words.REFUSALS.items()}
-#: These say nothing about what became of the call.
-_NO_ANSWER: Final = (Code.SYSTEM, Code.NETWORK)
 _PREORDERS: Final = {
     Wallet.WECHAT: (messages.WECHAT_PREORDER_PATH, messages.WECHAT_PREORDER),
     Wallet.ALIPAY: (messages.ALIPAY_PREORDER_PATH, messages.ALIPAY_PREORDER),
 }
 
 
-class Client:
-    """Implements `dialects.Client`. Settings: base_url, agent_id, key, mch_id; sub_appid for JSAPI and APP orders."""
+class Client(Agency):
+    """Implements `dialects.Client`, and makes the management calls of its agent. Settings: base_url, agent_id, key,
+    mch_id; sub_appid for JSAPI and APP orders."""
 
     def __init__(self, settings: Mapping[str, str], send: Send) -> None:
-        self._agent_id = settings["agent_id"]
         self._key = Secret(settings["key"])
         self._mch_id = settings["mch_id"]
         self._sub_appid = settings.get("sub_appid", "")
-        self._send = send
+        super().__init__(Line(settings["agent_id"], self._key, send), self._mch_id)
         self._seen: OrderedDict[str, Payment] = OrderedDict()
 
     async def pay(self, order: PayOrder) -> Payment:
@@ -124,15 +124,15 @@ class Client:
     async def identify(self, pay_code: Secret) -> Payer:
         """Who shows this code (authcodetoopenid)."""
         fields = {"auth_code": pay_code.reveal(), "sub_appid": self._sub_appid}
-        answer = _done(await self._exchange(messages.GATEWAY_PATH, {"method": "authcodetoopenid", **fields}))
-        return Payer(_wallet(answer), _required(answer, "sub_openid"))
+        answer = done(await self._exchange(messages.GATEWAY_PATH, {"method": "authcodetoopenid", **fields}))
+        return Payer(_wallet(answer), required(answer, "sub_openid"))
 
     async def face_ticket(self, wallet: Wallet, device: str, raw: str) -> FaceTicket:
         """What the wallet's face device needs to start (getfaceauth)."""
         fields = {"store_id": self._mch_id, "store_name": self._mch_id, "device_id": device, "rawdata": raw}
         named = {"method": "getfaceauth", "paytype": wallet.value, **fields}
-        answer = _done(await self._exchange(messages.GATEWAY_PATH, named))
-        return FaceTicket(_required(answer, "authinfo"), _fen(answer, "expires_in"))
+        answer = done(await self._exchange(messages.GATEWAY_PATH, named))
+        return FaceTicket(required(answer, "authinfo"), _fen(answer, "expires_in"))
 
     def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
         """See `dialects.Client`."""
@@ -151,7 +151,7 @@ class Client:
         if wallet is Wallet.QQ:
             # This wallet insists on a terminal.
             fields.setdefault("device_info", self._mch_id)
-        answer = _done(await self._exchange(messages.GATEWAY_PATH, fields))
+        answer = done(await self._exchange(messages.GATEWAY_PATH, fields))
         return self._remember(_payment(answer, self._asked(order, wallet)))
 
     async def _preorder(self, order: PayOrder, wallet: Wallet) -> Payment:
@@ -167,7 +167,7 @@ class Client:
         }
         if wallet is Wallet.WECHAT:
             fields.setdefault("sub_appid", self._sub_appid)
-        answer = _done(await self._exchange(path, fields))
+        answer = done(await self._exchange(path, fields))
         asked = self._asked(order, wallet)
         if answer.get("trade_state") == TradeState.NEED_QUERY:
             self._remember(asked)
@@ -182,7 +182,7 @@ class Client:
     async def _query_refund(self, ref: RefundRef, wallet: Wallet | None) -> Refund:
         asked = {"out_refund_no": ref.refund_no} if ref.refund_no else {"refund_id": ref.refund_id}
         answer = await self._of_wallet(wallet, "refundquery", asked)
-        for row in codec.decode_list(_required(answer, "refund_list"), "refund_list"):
+        for row in codec.decode_list(required(answer, "refund_list"), "refund_list"):
             if ref.refund_no in ("", row.get("out_refund_no")) and ref.refund_id in ("", row.get("refund_id", "")):
                 return self._refund(answer, row)
             if ref.refund_no and row.get("out_refund_no") == ref.refund_no:
@@ -196,7 +196,7 @@ class Client:
         return Refund(
             merchant_id=self._mch_id,
             refund_id=row.get("refund_id", ""),
-            refund_no=_required(row, "out_refund_no"),
+            refund_no=required(row, "out_refund_no"),
             payment_id=answer.get("transaction_id", ""),
             order_no=answer.get("out_trade_no", ""),
             state=state,
@@ -222,27 +222,15 @@ class Client:
             named = {"method": method, "paytype": guess.value, **fields}
             answer = await self._exchange(messages.GATEWAY_PATH, named)
             wrong_parameter = answer["state"] == State.FAIL and answer.get("code") == Code.PARAMETER
-            if not wrong_parameter or answer.get("msg") in _REFUSALS:
-                return {"paytype": guess.value, **_done(answer)}
-        return _done(answer)
+            if not wrong_parameter or answer.get("msg") in REFUSALS_OF_TEXT:
+                return {"paytype": guess.value, **done(answer)}
+        return done(answer)
 
     async def _exchange(self, path: str, fields: Mapping[str, str]) -> dict[str, str]:
-        """One request and its answer, its signature checked. Raises WireError, Unreachable."""
-        own = {"agent_id": self._agent_id, "pid": "anytill", "version": "1.0", "mch_id": self._mch_id}
-        body = codec.encode_signed_form({**fields, **own}, self._key)
-        response = await self._send(HttpRequest("POST", path, "", {"content-type": FORM}, body, ""))
-        if response.status != 200:
-            raise Unreachable(f"HTTP {response.status}")
-        answer = codec.decode_answer(response.body)
-        state = answer.get("state")
-        if state not in tuple(State):
-            raise BadField("state", "one of the three states")
+        """One request for our merchant and its answer, its signature checked. Raises WireError, Unreachable."""
         # Failures and pre-orders come without a signature; what claims a success elsewhere has to prove it.
-        if "sign" in answer or (state == State.SUCCESS and path == messages.GATEWAY_PATH):
-            try:
-                codec.verify(answer, (self._key,))
-            except BadSignature:
-                raise BadSignature(f"{Code.ANSWER_SIGNATURE.value} 响应结果签名错误") from None
+        own = {"mch_id": self._mch_id}
+        answer = await self._line.post(path, {**fields, **own}, must_be_signed=path == messages.GATEWAY_PATH)
         if answer.get("mch_id", self._mch_id) != self._mch_id:
             raise BadField("mch_id", "ours")
         return answer
@@ -280,19 +268,6 @@ def _guesses(wallet: Wallet | None) -> Iterator[Wallet]:
     yield from (each for each in Wallet if each is not wallet)
 
 
-def _done(answer: dict[str, str]) -> dict[str, str]:
-    """The answer, if the call was carried out. Raises the refusal, or Unreachable when it says nothing either way."""
-    if answer["state"] == State.SUCCESS:
-        return answer
-    code, msg = answer.get("code", ""), answer.get("msg", "")
-    refusal = _REFUSALS.get(msg)
-    if refusal is not None:
-        raise refusal
-    if code in _NO_ANSWER or answer.get("trade_state") == TradeState.NEED_QUERY:
-        raise Unreachable(f"{code} {msg}")
-    raise words.REFUSALS_OF_CODE.get(code, Refusal)(f"{code} {msg}")
-
-
 def _payment(answer: Mapping[str, str], known: Payment) -> Payment:
     """What an answer makes of what was known. Raises WireError."""
     if answer.get("out_trade_no", known.order_no) != known.order_no:
@@ -328,16 +303,10 @@ def _payment(answer: Mapping[str, str], known: Payment) -> Payment:
 
 def _wallet(answer: Mapping[str, str]) -> Wallet:
     try:
-        return Wallet(_required(answer, "paytype"))
+        return Wallet(required(answer, "paytype"))
     except ValueError:
         raise BadField("paytype", "one of the six") from None
 
 
-def _required(answer: Mapping[str, str], name: str) -> str:
-    if name not in answer:
-        raise MissingField(name)
-    return answer[name]
-
-
 def _fen(answer: Mapping[str, str], name: str) -> int:
-    return parse_fen(_required(answer, name), field=name)
+    return parse_fen(required(answer, name), field=name)

@@ -62,6 +62,7 @@ async def _getmchid(caller: Caller, fields: Fields) -> dict[str, str]:
     number = await _number_of(caller, found) if found else None
     if found is None or number is None:
         raise CallRefused(words.NOBODY)
+    found = await caller.with_trade_code(found)
     return answers.carried_out(rows.GETMCHID_ANSWER, answers.merchant(found, number))
 
 
