@@ -12,7 +12,6 @@ codes as text, as Semoor's backslashes, must see to its own escape signs: a back
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,7 +30,7 @@ _DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co"})  # controls, invisible for
 _BLANK_SIGNS: Final = (0x34F, 0x115F, 0x1160, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 #: GB 18030 has U+00A5 only as four bytes that printers show as rubbish. The others are signs that show nothing.
 _CHANGED: Final[Mapping[int, int | None]] = {**dict.fromkeys(_BLANK_SIGNS), 0xA5: 0xFFE5}
-_ODD: Final = re.compile(f"[{''.join(map(chr, _CHANGED))}]")
+_ODD: Final = frozenset(map(chr, _CHANGED))
 
 
 class Copy(StrEnum):
@@ -168,7 +167,7 @@ def printable(text: str, *, max_characters: int = MAX_CHARACTERS) -> str:
 
 
 def _has_odd(text: str) -> bool:
-    return "  " in text or text != text.strip() or not (text.isascii() or _ODD.search(text) is None)
+    return "  " in text or text != text.strip() or not (text.isascii() or _ODD.isdisjoint(text))
 
 
 def _clean(element: Element, *names: str) -> None:
