@@ -7,6 +7,7 @@ or be dead meanwhile. `verdict` returns every disagreement in words, so that a f
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,7 +22,9 @@ import asyncpg
 
 from anytill.channels.sandbox.book import Book
 from anytill.channels.sandbox.diary import replay
+from anytill.channels.sandbox.numbers import code_digest
 from anytill.channels.sandbox.records import Order, WalletRefundState
+from anytill.core.secret import Secret
 from tests.acceptance.tills import Word
 
 Row = Mapping[str, Any]
@@ -38,16 +41,18 @@ MOVED = {WalletRefundState.DONE, WalletRefundState.RETURNED, WalletRefundState.P
 class GivenBack:
     """A refund that a till asked for, and what it was told."""
 
-    refund_no: str
+    refund_no: str  # "" from a till that gives its refunds no numbers: then no other of this sale has its amount
     amount_fen: int
     told: list[Word] = field(default_factory=list)
+    dialect: str = "chaoying"
+    first_asked_s: float = 0.0
 
 
 @dataclass
 class Sale:
     """An order that a till tried to be paid for, and what it was told."""
 
-    order_no: str
+    order_no: str  # where the order is not `numbered`, what the till wrote into its text instead
     amount_fen: int
     code: str
     dialect: str
@@ -56,6 +61,12 @@ class Sale:
     cancel_asked: bool = False
     cancel_told: list[Word] = field(default_factory=list)
     refunds: list[GivenBack] = field(default_factory=list)
+    numbered: bool = True
+
+    @property
+    def number(self) -> str:
+        """Under which number other tills can ask for it; empty while nobody was told one."""
+        return self.order_no if self.numbered else self.payment_id
 
     @property
     def ending(self) -> str:
@@ -109,27 +120,54 @@ def unfinished(store_url: str) -> int:
 def verdict(store_url: str, journal: Path, sales: Sequence[Sale]) -> list[str]:
     """Every disagreement between store, wallet and tills, once all has ended."""
     book = wallet_book(journal)
-    payments = {row["order_no"]: row for row in select(store_url, "SELECT * FROM payment")}
-    refunds = {row["refund_no"]: row for row in select(store_url, "SELECT * FROM refund")}
+    payments = payments_of_sales(store_url)
+    refunds = list(select(store_url, "SELECT * FROM refund"))
     ghosts = sorted(set(payments) - {sale.order_no for sale in sales})
     faults = [f"{ghost}: nobody asked for it" for ghost in ghosts]
     for sale in sales:
-        faults += [f"{sale.order_no} ({sale.dialect} …{sale.ending}): {fault}" for fault in _of_sale(sale, payments)]
-        row = payments.get(sale.order_no)
-        orders = book.orders_called(merchant_order=sale.order_no)
-        faults += [f"{sale.order_no}: {fault}" for fault in _of_wallet(row, orders, book)]
+        rows = payments.get(sale.order_no, [])
+        row = _the_one(rows)
+        faults += [f"{sale.order_no} ({sale.dialect} …{sale.ending}): {fault}" for fault in _of_sale(sale, row)]
+        orders = _wallet_orders(sale, book)
+        faults += [f"{sale.order_no}: {fault}" for fault in _of_wallet(rows, orders, book)]
+        if len(rows) > 1 and (sale.numbered or any(each["state"] not in UNPAID for each in rows if each is not row)):
+            faults.append(f"{sale.order_no}: there are {len(rows)} payments of it")
         if row is not None and row["state"] != "PAID" and _should_be_paid(sale, orders):
             faults.append(f"{sale.order_no}: the payer paid and nobody cancelled; it is {row['state']}")
         for refund in sale.refunds:
-            faults += [f"{sale.order_no}/{refund.refund_no}: {fault}" for fault in _of_refund(refund, refunds, book)]
-    known = {row["payment_id"] for row in payments.values()}
+            made = [each for each in refunds if row is not None and _is_of(each, refund, row)]
+            faults += [f"{sale.order_no}/{refund.refund_no}: {fault}" for fault in _of_refund(refund, made, row, book)]
+    known = {row["payment_id"] for rows in payments.values() for row in rows}
     faults += [f"{order.merchant_order}: only the wallet knows it" for order in _charged(book, known)]
     return faults + _doubled_lines(store_url)
 
 
-def _of_sale(sale: Sale, payments: Mapping[str, Row]) -> Iterator[str]:
+def payments_of_sales(store_url: str) -> Mapping[str, Sequence[Row]]:
+    """All payments, oldest first, by the number of their sale: a payment whose order has no number bears ours, and in
+    its text what the till wrote there."""
+    found: dict[str, list[Row]] = {}
+    for row in select(store_url, "SELECT * FROM payment ORDER BY payment_id"):
+        numbered = row["order_no"] != row["payment_id"]
+        found.setdefault(row["order_no"] if numbered else json.loads(row["about"])["subject"], []).append(row)
+    return found
+
+
+def _the_one(rows: Sequence[Row]) -> Row | None:
+    """The payment that a sale came to. Without a number an order that ended unpaid may be sent anew and is another."""
+    alive = [row for row in rows if row["state"] not in UNPAID]
+    return (alive or rows)[-1] if rows else None
+
+
+def _wallet_orders(sale: Sale, book: Book) -> Sequence[Order]:
+    """What the wallet has of a sale, found without asking our tables: by the merchant's number, or the payer's code."""
+    if sale.numbered:
+        return book.orders_called(merchant_order=sale.order_no)
+    digest = code_digest(Secret(sale.code))
+    return [order for order in book.orders.values() if order.code == digest]
+
+
+def _of_sale(sale: Sale, row: Row | None) -> Iterator[str]:
     """What the till was told against what is so in the end."""
-    row = payments.get(sale.order_no)
     heard = {*sale.told, *sale.cancel_told} & {Word.YES, Word.OPEN, Word.NO}
     if row is None:
         if heard:
@@ -159,21 +197,21 @@ def _taken_back(told: Sequence[Word]) -> bool:
     return Word.YES in told and any(word in (Word.OPEN, Word.NO) for word in told[told.index(Word.YES) :])
 
 
-def _of_wallet(row: Row | None, orders: Sequence[Order], book: Book) -> Iterator[str]:
-    """Our sums of one order against the wallet's."""
+def _of_wallet(rows: Sequence[Row], orders: Sequence[Order], book: Book) -> Iterator[str]:
+    """Our sums of one sale against the wallet's."""
     if sum(1 for order in orders if order.charged_fen) > 1:
         yield f"charged {len(orders)} times"
     net_fen = sum(int(book.amounts(order)["net_fen"]) for order in orders)
     held_fen = 0
-    if row is not None:
+    for row in rows:
         back_fen = row["reversed_fen"] + row["refunded_fen"] + row["returned_fen"]
-        held_fen = row["paid_fen"] - back_fen + row["parked_fen"]
-        if any(order.channel_order != row["payment_id"] for order in orders):
-            yield "the wallet has it under another number than ours"
-        if any(order.amount_fen != row["amount_fen"] for order in orders):
-            yield "the wallet was asked for another amount"
+        held_fen += row["paid_fen"] - back_fen + row["parked_fen"]
+    if any(order.channel_order not in {row["payment_id"] for row in rows} for order in orders if rows):
+        yield "the wallet has it under another number than ours"
+    if any(order.amount_fen != row["amount_fen"] for order in orders for row in rows):
+        yield "the wallet was asked for another amount"
     if net_fen != held_fen:
-        yield f"the wallet holds {net_fen}, we say {held_fen} ({row['state'] if row else 'unknown'})"
+        yield f"the wallet holds {net_fen}, we say {held_fen} ({[row['state'] for row in rows]})"
 
 
 def _should_be_paid(sale: Sale, orders: Sequence[Order]) -> bool:
@@ -181,11 +219,24 @@ def _should_be_paid(sale: Sale, orders: Sequence[Order]) -> bool:
     return not sale.cancel_asked and sale.ending not in NEVER_PAID and any(order.charged_fen for order in orders)
 
 
-def _of_refund(refund: GivenBack, refunds: Mapping[str, Row], book: Book) -> Iterator[str]:
+def _is_of(row: Row, refund: GivenBack, payment: Row) -> bool:
+    """Whether this is the row of that refund; one that the till gave no number is known by its amount."""
+    if refund.refund_no:
+        return bool(row["refund_no"] == refund.refund_no)
+    return bool((row["payment_id"], row["amount_fen"]) == (payment["payment_id"], refund.amount_fen))
+
+
+def _of_refund(refund: GivenBack, made: Sequence[Row], payment: Row | None, book: Book) -> Iterator[str]:
     """What the till was told of a refund against what is so, here and at the wallet."""
-    row = refunds.get(refund.refund_no)
-    moved = [each for each in book.refunds.values() if each.merchant_refund == refund.refund_no]
-    moved = [each for each in moved if each.state in MOVED]
+    if len(made) > 1:
+        yield f"there are {len(made)} of it"
+    row = made[0] if made else None
+    moved = [each for each in book.refunds.values() if each.state in MOVED]
+    if refund.refund_no:
+        moved = [each for each in moved if each.merchant_refund == refund.refund_no]
+    else:
+        of_payment = (payment["payment_id"] if payment else "", refund.amount_fen)
+        moved = [each for each in moved if (each.channel_order, each.amount_fen) == of_payment]
     if len(moved) > 1:
         yield f"given back {len(moved)} times"
     state = row["state"] if row is not None else "never made"
@@ -212,10 +263,10 @@ def notice_faults(store_url: str, sales: Sequence[Sale], heard: Collection[str])
     notices: dict[str, list[str]] = {}
     for row in select(store_url, "SELECT payment_id, state FROM notice"):
         notices.setdefault(row["payment_id"], []).append(row["state"])
-    payments = {row["order_no"]: row for row in select(store_url, "SELECT order_no, payment_id, state FROM payment")}
+    payments = payments_of_sales(store_url)
     faults = []
     for sale in sales:
-        row = payments.get(sale.order_no, {"payment_id": "", "state": "never made"})
+        row = _the_one(payments.get(sale.order_no, [])) or {"payment_id": "", "state": "never made"}
         states = notices.get(row["payment_id"], [])
         allowed = [["DELIVERED"]] if row["state"] == "PAID" else [[]]
         if sale.cancel_asked and row["state"] == "CANCELLED":

@@ -22,12 +22,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.acceptance.semoor_till import SemoorTill
+from tests.acceptance.shop import Shop
 from tests.acceptance.tills import ChaoyingTill, Line, TeegonTill
+from tests.acceptance.yst_till import YstTill
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
 POLL_S = 0.01
 SHORTEST_CODE = 16
+NOBODY = "http://127.0.0.1:65535/nobody"
 ANYTILL = (sys.executable, "-m", "anytill")
 #: Only these variables of ours reach a gateway; a developer's ANYTILL_… must not change what is tested.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
@@ -254,6 +258,21 @@ class Demo(Gateway):
         access = self.access["chaoying"]
         return ChaoyingTill(self.line(), access["agent_id"], access["key"], access["mch_id"])
 
+    def semoor(self, method: str = "POST") -> SemoorTill:
+        """A device of the same merchant."""
+        access = self.access["semoor"]
+        return SemoorTill(self.line(), access["device_id"], access["key"], method)
+
+    def yst(self) -> YstTill:
+        """A terminal of the same merchant."""
+        access = self.access["yst"]
+        return YstTill(self.line(), access["url"], access["account"], access["password"], access["private_key"])
+
+    def shop(self, notify_url: str = "") -> Shop:
+        """A till of each vendor's."""
+        gets = self.semoor("GET")
+        return Shop(self.teegon(notify_url), self.chaoying(), self.semoor(), gets, self.yst())
+
     def control(self, path: str, **fields: object) -> dict[str, Any]:
         """A control call of the sandbox that must succeed."""
         status, body = exchange(self.port, "POST", f"/sandbox/{path}", json.dumps(fields).encode())
@@ -288,7 +307,13 @@ class Serve(Gateway):
 
     store: str = ""
     secrets: Mapping[str, str] = field(
-        default_factory=lambda: {"TEEGON_SECRET": secrets.token_hex(16), "CHAOYING_KEY": secrets.token_hex(16)}
+        default_factory=lambda: {
+            "TEEGON_SECRET": secrets.token_hex(16),
+            "CHAOYING_KEY": secrets.token_hex(16),
+            "SEMOOR_KEY": secrets.token_hex(20),
+            "YST_KEY": secrets.token_hex(8),
+            "YST_PASSWORD": secrets.token_hex(8),
+        }
     )
     master_key: str = field(default_factory=lambda: secrets.token_hex(32))
 
@@ -318,6 +343,17 @@ class Serve(Gateway):
             login = "7700000000000001"
             secret_env = "CHAOYING_KEY"
             merchants = {{"77000001" = "shop"}}
+            [[credential]]
+            dialect = "semoor"
+            login = "770001"
+            secret_env = "SEMOOR_KEY"
+            merchants = {{"" = "shop"}}
+            [[credential]]
+            dialect = "yst"
+            login = "shop0001"
+            secret_env = "YST_KEY"
+            password_env = "YST_PASSWORD"
+            merchants = {{"" = "shop"}}
             """
         )
 
@@ -348,13 +384,27 @@ class Serve(Gateway):
                 return int(line.partition(",")[0].rpartition(":")[2])
         return None
 
-    def teegon(self, notify_url: str = "http://127.0.0.1:65535/nobody") -> TeegonTill:
+    def teegon(self, notify_url: str = NOBODY) -> TeegonTill:
         """A till of the shop."""
         return TeegonTill(self.line(), "corner0shop0till0000001", self.secrets["TEEGON_SECRET"], notify_url)
 
     def chaoying(self) -> ChaoyingTill:
         """Another till of the shop."""
         return ChaoyingTill(self.line(), "7700000000000001", self.secrets["CHAOYING_KEY"], "77000001")
+
+    def semoor(self, method: str = "POST") -> SemoorTill:
+        """A device of the shop."""
+        return SemoorTill(self.line(), "770001", self.secrets["SEMOOR_KEY"], method)
+
+    def yst(self) -> YstTill:
+        """A terminal of the shop; its account is written as a clerk might, in capitals."""
+        key, password = self.secrets["YST_KEY"], self.secrets["YST_PASSWORD"]
+        return YstTill(self.line(), "http://gateway/ystpay/service/unitive.api", "SHOP0001", password, key)
+
+    def shop(self, notify_url: str = NOBODY) -> Shop:
+        """A till of each vendor's."""
+        gets = self.semoor("GET")
+        return Shop(self.teegon(notify_url), self.chaoying(), self.semoor(), gets, self.yst())
 
 
 @contextmanager

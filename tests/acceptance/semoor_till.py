@@ -49,9 +49,9 @@ class SemoorTill:
         fields |= {"paytype": "alipay" if code[:2] in ALIPAY else "wxpay", "info": info, "operator_id": "xiaow"}
         return fields | ({"no": order_no} if order_no else {})
 
-    def pay(self, order_no: str, amount_fen: int, code: str) -> Told:
+    def pay(self, order_no: str, amount_fen: int, code: str, info: str = "测试商品 tea") -> Told:
         """Charge the payer, under a number or (with an empty one) without."""
-        return self.call(self.pay_fields(yuan(amount_fen), code, order_no))
+        return self.call(self.pay_fields(yuan(amount_fen), code, order_no, info))
 
     def query(self, dm_id: str) -> Told:
         """Ask how a payment stands whose number was told."""
@@ -74,6 +74,10 @@ class SemoorTill:
     def config(self) -> Told:
         """What a device asks at each start."""
         return self.call({"device_id": self.device_id}, CONFIG)
+
+    def time(self) -> Told:
+        """The server's clock."""
+        return self.call({"device_id": self.device_id}, TIME)
 
     def reprint(self, dm_id: str) -> tuple[int, bytes] | None:
         """The print text of a slip, asked for as in the paper's sample: without a signature."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -104,7 +104,9 @@ class YstTill:
 
     def revoke(self, order_no: str, channel: str = "W") -> Told:
         """Take an order back: YES means that nothing of it stays with the merchant."""
-        return self.call(asked("unitive_revoke_request", ori_seq=order_no, channel=channel))
+        told = self.call(asked("unitive_revoke_request", ori_seq=order_no, channel=channel))
+        # Not taken back: that says nothing of the payment.
+        return replace(told, word=Word.REFUSED) if told.word is Word.NO else told
 
     def refund(self, trans_seq: str, refund_no: str, refund_fen: int) -> Told:
         """Give part of an order back."""

@@ -1,0 +1,346 @@
+"""The commands over merchants, devices and keys, beside a gateway that serves: what they change counts within five
+seconds, what they print once is nowhere else, and what they refuse is told in a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.harness import Serve, command, running, until
+from tests.acceptance.semoor_till import SemoorTill, activate
+from tests.acceptance.tills import ChaoyingTill, TeegonTill, Told, Word
+from tests.acceptance.yst_till import YstTill
+
+#: A change is obeyed after five seconds at most; the rest is for a slow machine.
+OBEYED_WITHIN_S = 20
+NOBODY = "http://127.0.0.1:65535/nobody"
+YST_URL = "http://gateway/ystpay/service/unitive.api"
+
+
+@dataclass
+class Desk:
+    """Somebody at the keyboard of a gateway's machine."""
+
+    gateway: Serve
+    _orders: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def run(self, *arguments: str) -> Any:
+        """What a command that must succeed prints as JSON."""
+        done = self.asked(*arguments, "--json")
+        assert done[0] == 0, done
+        return json.loads(done[1])
+
+    def asked(self, *arguments: str) -> tuple[int, str, str]:
+        """The exit code of a command, and what it printed on each stream."""
+        where = ("--config", str(self.gateway.config), "--store", self.gateway.store)
+        done = command(*arguments, *where, environment=self.gateway.secrets)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    def issued(self, *arguments: str) -> dict[str, str]:
+        """What a command prints once; none of its secrets may be printed by anybody else."""
+        told: dict[str, str] = self.run(*arguments)
+        hidden = ("key", "private_key", "client_secret", "password", "activation_code")
+        self.gateway.canaries |= {told[name] for name in hidden if name in told}
+        return told
+
+    def pays(self, till: YstTill | SemoorTill | TeegonTill | ChaoyingTill) -> Told:
+        """A new order with a payer who pays at once."""
+        number = next(self._orders)
+        return till.pay(f"REG{number:05d}", 1, f"13{number:014d}00")
+
+    def yst(self, told: Mapping[str, str]) -> YstTill:
+        return YstTill(self.gateway.line(), YST_URL, told["account"], told["password"], told["private_key"])
+
+    def history(self, *arguments: str) -> list[str]:
+        return [act["what"] for act in self.run("history", *arguments)]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    """A gateway that serves on each store in turn, and somebody beside it."""
+    sqlite = f"sqlite:///{tmp_path / 'shop.db'}"
+    store = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_dsn")
+    serve = Serve(tmp_path, store=store)
+    with running(serve):
+        yield Desk(serve)
+
+
+def refused(desk: Desk, till: YstTill | TeegonTill | SemoorTill) -> bool:
+    return desk.pays(till).word is Word.REFUSED
+
+
+def test_a_shop_from_nothing_to_its_first_payments_while_the_gateway_serves(desk: Desk) -> None:
+    agent = desk.issued("agent", "add", "chaoying", "7700000000009001", "Tea Agents")
+    assert set(agent) == {"dialect", "agent_id", "key"}
+    desk.run("merchant", "add", "tea", "Tea House", "--agent", "7700000000009001", "--mobile", "13911112222")
+    desk.run("merchant", "join", "tea", "7700000000009001", "77009001")
+    desk.run("shop", "add", "tea", "s1", "一号店")
+    desk.run("operator", "add", "tea", "007", "Wang", "--shop", "s1")
+    shared = desk.issued("merchant", "key", "add", "tea", "teegon")
+    typed_in = desk.issued("device", "add", "yst", "tea", "--name", "desk 1", "--shop", "s1")
+    fetching = desk.issued("device", "add", "semoor", "tea")
+    assert "key" not in fetching
+
+    line = desk.gateway.line()
+    fetched = activate(line, fetching["activation_code"])
+    assert fetched["device_id"] == fetching["device_id"]
+    desk.gateway.canaries.add(fetched["secretkey"])
+    tills = (
+        ChaoyingTill(line, agent["agent_id"], agent["key"], "77009001"),
+        TeegonTill(line, shared["client_id"], shared["client_secret"], NOBODY),
+        desk.yst(typed_in),
+        SemoorTill(line, fetched["device_id"], fetched["secretkey"]),
+    )
+    for till in tills:
+        assert desk.pays(till).word is Word.YES, till
+
+    shown = desk.run("merchant", "show", "tea")
+    assert [shop["name"] for shop in shown["shops"]] == ["一号店"]
+    assert [person["shop_id"] for person in shown["operators"]] == ["s1"]
+    assert {device["dialect"] for device in shown["devices"]} == {"semoor", "yst"}
+    assert {key["dialect"] for key in shown["keys"]} == {"chaoying", "semoor", "teegon", "yst"}
+    until(lambda: all(each["seen_from"] == "127.0.0.1" for each in desk.run("device", "list", "--merchant", "tea")),
+          "the devices were seen")  # fmt: skip
+    assert desk.run("device", "show", "semoor", fetched["device_id"])["activated_at"]
+    assert {"device.activate", "device.code", "device.add", "key.add", "operator.add", "shop.add", "merchant.join",
+            "merchant.add"} == set(desk.history("--merchant", "tea"))  # fmt: skip
+    assert "agent.add" in desk.history()
+
+
+def test_a_key_is_changed_without_a_till_falling_silent(desk: Desk) -> None:
+    old = desk.issued("device", "add", "yst", "shop", "--number", "desk7")
+    assert desk.pays(desk.yst(old)).word is Word.YES
+    new = desk.issued("device", "rotate", "yst", "desk7", "--overlap", "2")
+    assert new["private_key"] != old["private_key"]
+    changed = {**old, "private_key": new["private_key"]}
+    until(lambda: desk.pays(desk.yst(changed)).word is Word.YES, "the new key counts", OBEYED_WITHIN_S)
+    assert desk.pays(desk.yst(old)).word is Word.YES
+    (key,) = [each for each in desk.run("key", "list", "--merchant", "shop") if each["login"] == "desk7"]
+    assert key["previous_until"]
+    assert desk.run("key", "end", "yst", "desk7")["previous_until"] == ""
+    until(lambda: refused(desk, desk.yst(old)), "the old key ends", OBEYED_WITHIN_S)
+    assert desk.pays(desk.yst(changed)).word is Word.YES
+    code, _, said = desk.asked("key", "end", "yst", "desk7")
+    assert (code, said) == (2, "refused: desk7 of yst has no old key that still counts\n")
+    assert desk.history("--merchant", "shop")[:2] == ["key.end", "key.rotate"]
+
+
+def test_a_device_that_is_switched_off_is_refused_until_it_is_on_again(desk: Desk) -> None:
+    told = desk.issued("device", "add", "yst", "shop")
+    till = desk.yst(told)
+    assert desk.pays(till).word is Word.YES
+    assert desk.run("device", "off", "yst", told["account"])["active"] is False
+    until(lambda: refused(desk, till), "the device is off", OBEYED_WITHIN_S)
+    desk.run("device", "on", "yst", told["account"])
+    assert desk.pays(till).word is Word.YES
+    desk.run("key", "off", "teegon", "corner0shop0till0000001")
+    until(lambda: refused(desk, desk.gateway.teegon()), "the key is off", OBEYED_WITHIN_S)
+    desk.run("key", "on", "teegon", "corner0shop0till0000001")
+    assert desk.pays(desk.gateway.teegon()).word is Word.YES
+
+
+def test_a_merchant_that_is_switched_off_takes_no_money(desk: Desk) -> None:
+    till = desk.gateway.teegon()
+    assert desk.pays(till).word is Word.YES
+    for state, told in (("off", "OFF"), ("wait", "WAITING")):
+        assert desk.run("merchant", state, "shop")["state"] == told
+        until(lambda: refused(desk, till), f"the merchant is {told}", OBEYED_WITHIN_S)
+        assert desk.run("merchant", "on", "shop")["state"] == "ON"
+        assert desk.pays(till).word is Word.YES
+    assert desk.history("--merchant", "shop")[:4] == ["merchant.on", "merchant.wait", "merchant.on", "merchant.off"]
+
+
+def test_a_second_code_does_not_push_out_the_key_that_the_device_has(desk: Desk) -> None:
+    line = desk.gateway.line()
+    told = desk.issued("device", "add", "semoor", "shop")
+    key = activate(line, told["activation_code"])["secretkey"]
+    codes = [desk.issued("device", "code", "semoor", told["device_id"])["activation_code"] for _ in range(2)]
+    assert desk.pays(SemoorTill(line, told["device_id"], key)).word is Word.YES
+    assert "secretkey" not in activate(line, codes[0]), "a new code voids the one before"
+    new_key = activate(line, codes[1])["secretkey"]
+    desk.gateway.canaries |= {key, new_key}
+    assert new_key != key
+    for each in (key, new_key):
+        assert desk.pays(SemoorTill(line, told["device_id"], each)).word is Word.YES
+
+
+def test_what_commands_changed_stays_when_the_gateway_starts_again(desk: Desk) -> None:
+    desk.run("merchant", "set", "shop", "--short-name", "Corner", "--max-amount", "0.50")
+    new = desk.issued("key", "rotate", "teegon", "corner0shop0till0000001", "--overlap", "0")
+    desk.run("merchant", "add", "tea", "Tea House")
+    desk.run("merchant", "join", "tea", "7700000000000001", "77000002")
+    assert desk.gateway.terminate() == 0
+    desk.gateway.start()
+    shop = desk.run("merchant", "show", "shop")["merchant"][0]
+    assert (shop["short_name"], shop["max_amount"]) == ("Corner", "0.50")
+    # The file still has the key of before: the tills' new one counts all the same, and that is told.
+    alarms = [json.loads(line) for line in desk.gateway.printed().splitlines() if line.startswith("{")]
+    assert [(each["event"], each["login"]) for each in alarms if each["event"] == "settings_key_ignored"] == [
+        ("settings_key_ignored", "corner0shop0till0000001")
+    ]
+    line = desk.gateway.line()
+    assert desk.pays(TeegonTill(line, "corner0shop0till0000001", new["client_secret"], NOBODY)).word is Word.YES
+    assert refused(desk, desk.gateway.teegon())
+    assert desk.pays(ChaoyingTill(line, "7700000000000001", desk.gateway.secrets["CHAOYING_KEY"], "77000002")).word is (
+        Word.YES
+    )
+    desk.asked("merchant", "leave", "7700000000000001", "77000002")
+    assert desk.run("agent", "list")[0]["merchants"] == {"77000001": "shop"}
+    # A key of the operator's own, the one that the settings name: the file is in charge again.
+    desk.run("key", "rotate", "teegon", "corner0shop0till0000001", "--overlap", "0", "--secret-env", "TEEGON_SECRET")
+    until(lambda: desk.pays(desk.gateway.teegon()).word is Word.YES, "the key of the file", OBEYED_WITHIN_S)
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A store with the harness's shop, and nobody serving."""
+    folder = tmp_path_factory.mktemp("closed")
+    serve = Serve(folder, store=f"sqlite:///{folder / 'shop.db'}")
+    (folder / "short").write_text("secret")
+    (folder / "published").write_text("sandbox0teegon0secret00000000001")
+    with running(serve):
+        pass
+    return Desk(serve)
+
+
+def rows(closed: Desk) -> list[str]:
+    """All that is in the store, as statements."""
+    with sqlite3.connect(closed.gateway.folder / "shop.db") as connection:
+        dump = list(connection.iterdump())
+    connection.close()
+    assert any("7700000000000001" in line for line in dump)
+    return dump
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            "agent add teegon 77 Tea",
+            "keys of this dialect are of the kind merchant; the dialect must be one of chaoying",
+        ),
+        ("agent add morse 77 Tea", "anytill: morse: the dialect must be one of chaoying"),
+        ("agent add chaoying 16850000000000017 Tea", "this is a sandbox credential, and everybody knows it"),
+        ("agent add chaoying 7700000000000001 Tea", "there is a login 7700000000000001 of chaoying already"),
+        ("agent add chaoying 77000 Tea --secret-file {folder}/short", "a secret has at least 16 characters"),
+        ("agent add chaoying 77000 Tea --secret-file {folder}/published", "everybody knows it"),
+        ("agent add chaoying 77000 Tea --secret-file {folder}/nothing", "No such file"),
+        ("agent add chaoying 77000 Tea --secret-env NOTHING", "the environment variable NOTHING is not set"),
+        ("agent add chaoying 77000 Tea --secret-env A --secret-file B", "one of --secret-env and --secret-file"),
+        ("merchant add shop Tea", "refused: there is a merchant shop already"),
+        ("merchant add tea/1 Tea", "1 to 64 letters"),
+        ("merchant add tea Tea --agent nobody", "refused: there is no agent nobody"),
+        ("merchant add tea Tea --max-amount 1e3", "amount"),
+        ("merchant add tea Tea --mobile 139-1", "a mobile has 5 to 20 digits"),
+        ("merchant add tea Tea --channel WECHAT=walet", "--channel: there is no channel walet; there is wallet"),
+        ("merchant add tea Tea --channel GOLD=wallet", "--channel: there is no wallet GOLD"),
+        ("merchant add tea Tea --password-file {folder}/short", "a password has at least 8 characters"),
+        ("merchant show tea", "refused: there is no merchant tea"),
+        ("merchant off tea", "refused: there is no merchant tea"),
+        ("merchant key add shop chaoying", "must be one of teegon"),
+        ("merchant key add tea teegon", "refused: there is no merchant tea"),
+        ("merchant join shop nobody 1", "refused: there is no agent nobody"),
+        ("merchant join shop 7700000000000001 77000001", "has a merchant 77000001 already"),
+        ("merchant leave 7700000000000001 1", "has no merchant 1"),
+        ("shop add tea s1 Tea", "refused: there is no merchant tea"),
+        ("operator add shop 007 Wang --shop s9", "refused: there is no shop s9 of shop"),
+        ("operator off shop 007", "refused: there is no operator 007 of shop"),
+        ("device add yst shop --number SHOP0001", "in lower case"),
+        ("device add yst shop --number shop0001", "refused: there is a device or a login shop0001 of yst already"),
+        ("device add yst shop --number demo0001", "everybody knows it"),
+        ("device add chaoying shop", "--number"),
+        ("device code yst shop0001", "has no activation code"),
+        ("device rotate semoor 770001", "`anytill device code semoor 770001`"),
+        ("device rotate teegon 770001", "of the kind merchant"),
+        ("device show yst desk9", "refused: there is no device desk9 of yst"),
+        ("key rotate semoor 770001", "`anytill device code semoor 770001`"),
+        ("key rotate morse 770001", "the dialect must be one of"),
+        ("key rotate yst desk9", "refused: there is no login desk9 of yst"),
+        ("key rotate yst shop0001 --overlap 1000", "is not in the range"),
+        ("key off yst desk9", "refused: there is no login desk9 of yst"),
+    ],
+)
+def test_what_is_refused_changes_nothing_and_is_told(closed: Desk, arguments: str, sentence: str) -> None:
+    folder = closed.gateway.folder
+    before = rows(closed)
+    code, printed, said = closed.asked(*(word.format(folder=folder) for word in arguments.split()))
+    # Typer draws a frame round what is wrong with an option.
+    assert sentence in re.sub(r"[\s│]+", " ", said)
+    assert (code, printed) == (2, "")
+    assert rows(closed) == before
+
+
+def test_an_agent_knows_a_mobile_and_a_user_name_once(closed: Desk) -> None:
+    closed.run("merchant", "add", "tea1", "Tea", "--mobile", "13900000001", "--username", "tea")
+    code, _, said = closed.asked("merchant", "add", "tea2", "Tea", "--mobile", "13900000001")
+    assert (code, said) == (2, "refused: tea1 of the same agent has this mobile already\n")
+    closed.run("merchant", "add", "tea2", "Tea")
+    code, _, said = closed.asked("merchant", "set", "tea2", "--username", "tea")
+    assert (code, said) == (2, "refused: tea1 of the same agent has this user name already\n")
+    closed.run("merchant", "set", "tea1", "--username", "")
+    assert closed.run("merchant", "set", "tea2", "--username", "tea")["username"] == "tea"
+
+
+def test_a_password_is_kept_as_a_hash_and_told_to_nobody(closed: Desk) -> None:
+    file = closed.gateway.folder / "password"
+    file.write_text("open sesame\n")
+    set_ = closed.asked("merchant", "set", "shop", "--password-file", str(file), "--json")
+    assert set_[0] == 0
+    assert json.loads(set_[1])["password"] == "set"
+    (act,) = closed.run("history", "--merchant", "shop", "--limit", "1")
+    assert act["about.changed"] == "password_hash"
+    assert act["actor"].startswith("cli:")
+    assert b"open sesame" not in (closed.gateway.folder / "shop.db").read_bytes()
+
+
+def test_a_store_that_is_not_there_is_made_by_adding_a_merchant_alone(tmp_path: Path) -> None:
+    desk = Desk(Serve(tmp_path, store=f"sqlite:///{tmp_path / 'new.db'}"))
+    for arguments in (("merchant", "list"), ("shop", "add", "tea", "s1", "Tea"), ("history",)):
+        code, printed, said = desk.asked(*arguments)
+        assert (code, printed) == (2, "")
+        assert said == "anytill: store.url: there is no store yet; `anytill merchant add` makes one\n"
+    assert not (tmp_path / "new.db").exists()
+    desk.run("merchant", "add", "tea", "Tea House")
+    assert [each["merchant_id"] for each in desk.run("merchant", "list")] == ["tea"]
+
+
+def test_an_empty_postgres_database_is_made_a_store_too(tmp_path: Path, postgres_dsn: str) -> None:
+    desk = Desk(Serve(tmp_path, store=postgres_dsn))
+    assert "there is no store yet" in desk.asked("merchant", "list")[2]
+    desk.run("merchant", "add", "tea", "Tea House")
+    assert [each["merchant_id"] for each in desk.run("merchant", "list")] == ["tea"]
+
+
+def test_another_master_key_is_found_out_before_anything_is_sealed_with_it(closed: Desk) -> None:
+    environment = {"ANYTILL_KEYS__MASTER": "00" * 32}
+    done = command("device", "add", "yst", "shop", "--store", closed.gateway.store, environment=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "anytill: keys.master or keys.master_file: the store's secrets are of another key\n"
+
+
+def test_what_is_told_to_a_till_can_be_given_to_the_clients(closed: Desk) -> None:
+    told = closed.run("device", "add", "yst", "shop", "--number", "desk5", "--url", "http://127.0.0.1:1")
+    assert told["base_url"] == "http://127.0.0.1:1"
+    assert told["url"] == "http://127.0.0.1:1/ystpay/service/unitive.api"
+    file = closed.gateway.folder / "till.json"
+    file.write_text(json.dumps(told))
+    done = command("query", "T1", "-d", "yst", "--settings", str(file))
+    assert done.returncode == 3, "the settings are whole; nobody listens there"
+
+
+def test_a_pay_box_is_a_device_without_a_key(closed: Desk) -> None:
+    assert closed.run("device", "add", "chaoying", "shop", "--number", "box7") == {
+        "dialect": "chaoying",
+        "device_id": "box7",
+    }
+    assert closed.run("device", "off", "chaoying", "box7")["active"] is False
+    assert "box7" not in {each["login"] for each in closed.run("key", "list")}
