@@ -110,6 +110,11 @@ def answer_of(body: bytes, dsn: str = DSN) -> Answer:
     return _read(ElementTree.fromstring(decrypted(texts["data"], dsn[:16])), is_open=False)  # noqa: S314 - likewise
 
 
+def notice_of(body: bytes) -> dict[str, str]:
+    """The elements of a notice."""
+    return _read(ElementTree.fromstring(body), is_open=True).fields  # noqa: S314 - our own server's
+
+
 def _read(data: ElementTree.Element | None, *, is_open: bool) -> Answer:
     assert data is not None
     assert data.tag == "data"

@@ -154,7 +154,7 @@ PAYMENT_STATES: Final[Mapping[str, PaymentState]] = {
 REFUND_STATES: Final[Mapping[str, RefundState]] = {word.code: state for state, word in REFUND_WORDS.items()}
 REVOKE_STATES: Final[Mapping[str, PaymentState]] = {word.code: state for state, word in REVOKE_WORDS.items()}
 #: Every code and text there is, for the documentation and its test.
-TOLD: Final = (
+TOLD: Final[tuple[Word | Refused, ...]] = (
     *PAYMENT_WORDS.values(),
     PREORDER_MADE,
     NOT_PAID_YET,
