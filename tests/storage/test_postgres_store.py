@@ -231,7 +231,9 @@ async def test_a_code_whose_use_is_lost_is_told_to_its_user_alone(line: Line, ho
             line.lose_an_answer()
             assert await store.use_code("activation", code.digest, NOW, holder) == "h"
             assert line.answers_to_lose == 0
-            assert await store.use_code("activation", code.digest, NOW, holder) is None
+            line.lose_an_answer()
+            assert await store.use_code("activation", code.digest, NOW, holder) is None, "it was another's use"
+            assert line.answers_to_lose == 0
 
 
 async def test_a_code_whose_confirmation_is_lost_is_recognised(line: Line) -> None:
@@ -245,7 +247,7 @@ async def test_a_code_whose_confirmation_is_lost_is_recognised(line: Line) -> No
             assert not await store.put_code(replace(code, digest=f"another {number}"), not_since_ms=NOW - 1)
 
 
-@pytest.mark.parametrize("after", range(5))  # BEGIN, the merchant, its mandate or act, the act, COMMIT
+@pytest.mark.parametrize("after", range(9))  # BEGIN, each step prepared and run, COMMIT
 async def test_what_is_told_in_an_act_is_done_once(line: Line, after: int) -> None:
     async with opened(line, True) as store:
         await _warm(store)
@@ -261,6 +263,18 @@ async def test_what_is_told_in_an_act_is_done_once(line: Line, after: int) -> No
             await store.put_merchant(replace(merchant, name="put"), acts[2])
             assert await store.merchant(merchant.merchant_id) == replace(merchant, name="put", version=2)
         assert len(await store.acts(100)) == 30
+
+
+async def test_anothers_act_is_not_taken_for_a_lost_one(line: Line) -> None:
+    async with opened(line, True) as store:
+        await _warm(store)
+        await store.put_merchant(Merchant("m", "first"), Act("1", NOW, "cli", "first", "", ""))
+        for number in range(10):
+            line.lose_an_answer()
+            with pytest.raises(ValueError, match="act 1 is another's"):
+                await store.put_merchant(Merchant("m", "late"), Act("1", NOW, "cli", f"late {number}", "", ""))
+            assert line.answers_to_lose == 0
+        assert await store.merchant("m") == Merchant("m", "first")
 
 
 async def test_a_server_that_forgets_is_refused(postgres_dsn: str) -> None:
