@@ -265,7 +265,7 @@ def rows(closed: Desk) -> list[str]:
         ("key rotate semoor 770001", "`anytill device code semoor 770001`"),
         ("key rotate morse 770001", "the dialect must be one of"),
         ("key rotate yst desk9", "refused: there is no login desk9 of yst"),
-        ("key rotate yst shop0001 --overlap 1000", "is not in the range"),
+        ("key rotate yst shop0001 --overlap 1000", "less than or equal to 720"),
         ("key off yst desk9", "refused: there is no login desk9 of yst"),
     ],
 )

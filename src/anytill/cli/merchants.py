@@ -161,6 +161,8 @@ def join(
     async def task(keeping: Keeping) -> Merchant:
         before = await keeping.office.merchant(merchant_id)
         of = await _dialect_of_agent(keeping, agent, dialect)
+        if number in (await desk.credential(keeping, of, agent)).merchants:
+            raise AlreadyThere(f"agent {agent} has a merchant {number} already")
         after = before if before.agent_id else changed(before, agent_id=agent)
         if after != before:
             after = await _changed(keeping, before, after, "merchant.set")
