@@ -17,9 +17,10 @@ from anytill.core.payment import Payment, Refund, Verdict
 from anytill.core.receipt import printable
 from anytill.core.wallet import Wallet
 from anytill.dialects.semoor import codec, printinfo, words
+from anytill.dialects.semoor.codec import Answer, escaped
 from anytill.dialects.semoor.messages import DM, DONE, NOT_DONE, PAY_TYPES, REFUND_TYPE, XAML
 from anytill.wire.amounts import format_yuan
-from anytill.wire.flatxml import Element
+from anytill.wire.flatxml import Element, encode_element
 
 _NAME: Final = "semoor"
 #: As much of a text of the till's as fits the popup.
@@ -45,12 +46,12 @@ def own_no(payment: Payment) -> str:
     return payment.order_no if payment.order_no != payment.payment_id else ""
 
 
-def refused(info: str) -> Element:
+def refused(info: str) -> Answer:
     """An answer to a call that was not carried out."""
     return codec.dm({"ok": NOT_DONE, "info": info})
 
 
-def payment(payment: Payment, view: View) -> Element:
+def payment(payment: Payment, view: View) -> Answer:
     """The answer of micropay, querytimeout and query."""
     if payment.state is not PaymentState.PAID:
         return codec.dm(_unpaid(payment))
@@ -75,10 +76,10 @@ def payment(payment: Payment, view: View) -> Element:
     lines = (("商品: ", printable(payment.subject, max_characters=_POPUP_CHARACTERS)), ("单号: ", own_no(payment)))
     popup = _payment_popup(payment.wallet, (*lines, ("时间: ", _paid_at(payment)), ("支付金额: ", total)))
     slip = slip_of(payment, view.company)
-    return codec.dm(attributes, (*_done_and(_bill_line(payment, view.company, "", slip)), popup))
+    return codec.dm(attributes, inner=_done(_bill_line(payment, view.company, "", slip), popup))
 
 
-def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View) -> Element:
+def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View) -> Answer:
     """The answer of refund; `no` and `operator` are what the request said."""
     word = words.REFUND_WORDS[refund.state]
     attributes = {
@@ -103,10 +104,10 @@ def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View)
         ("退款时间: ", back_at),
         ("退款金额: ", back),
     )
-    return codec.dm(attributes, (*_done_and(line), _refund_popup(payment.wallet, told)))
+    return codec.dm(attributes, inner=_done(line, _refund_popup(payment.wallet, told)))
 
 
-def bill(payment: Payment, refunds: Sequence[Refund]) -> Element:
+def bill(payment: Payment, refunds: Sequence[Refund]) -> Answer:
     """The answer of read: one line for each movement of money. A refund that is not done is no movement."""
     if payment.verdict is not Verdict.PAID:
         return codec.dm(_unpaid(payment))
@@ -141,7 +142,7 @@ def bill(payment: Payment, refunds: Sequence[Refund]) -> Element:
     return codec.dm(attributes, tuple(lines))
 
 
-def config(server: str, company: str, wallets: Sequence[Wallet]) -> Element:
+def config(server: str, company: str, wallets: Sequence[Wallet]) -> Answer:
     """The answer of config.php."""
     kinds = tuple(
         Element("pay", {"pay_type": each.number, "paytype": each.word, "pay_name": each.name})
@@ -150,12 +151,12 @@ def config(server: str, company: str, wallets: Sequence[Wallet]) -> Element:
     return codec.dm({"ok": DONE, "server": server, "company": company, "info": ""}, kinds)
 
 
-def time(now_ms: int) -> Element:
+def time(now_ms: int) -> Answer:
     """The answer of time.php."""
     return codec.dm({"ok": DONE, "time": codec.format_time(now_ms), "timestamp": str(now_ms // 1_000)})
 
 
-def activated(device_id: str, secret: str, server: str) -> Element:
+def activated(device_id: str, secret: str, server: str) -> Answer:
     """The answer of active.php."""
     named = {"ok": DONE, "device_id": device_id, "secretkey": secret, "server": server, "info": words.ACTIVATED}
     return codec.dm(named)
@@ -191,54 +192,45 @@ def _movement(wallet: Wallet, total: str, when: str, pay_id: str) -> Element:
     return Element("pay", codec.fitted({**told, "pay_id": pay_id}))
 
 
-def _bill_line(payment: Payment, company: str, opened: str, slip: str) -> Element:
+# The long form is the answer to nearly every payment and most of it never changes, so it is filled into text.
+
+
+def _bill_line(payment: Payment, company: str, opened: str, slip: str) -> str:
     own = payment.dialect == _NAME
-    texts = {
-        "id": payment.payment_id,
-        "device_id": payment.login if own else "",
-        "no": own_no(payment),
-        "tabno": "",
-        "company": company,
-        "opentime": opened,
-        "paymode": PAY_TYPES[payment.wallet].name,
-        "user": payment.details.get("operator_id", "") if own else "",
-        "total_fee": str(payment.amount_fen),
-        "time": _paid_at(payment),
-        "printinfo": slip,
-    }
-    return Element("pay", children=tuple([Element(name, text=text) for name, text in codec.fitted(texts).items()]))
+    device = payment.login if own else ""
+    user = payment.details.get("operator_id", "") if own else ""
+    return (
+        f"<id>{payment.payment_id}</id><device_id>{escaped(device)}</device_id><no>{escaped(own_no(payment))}</no>"
+        f"<tabno></tabno><company>{escaped(company)}</company><opentime>{opened}</opentime>"
+        f"<paymode>{PAY_TYPES[payment.wallet].name}</paymode><user>{escaped(user)}</user>"
+        f"<total_fee>{payment.amount_fen}</total_fee><time>{_paid_at(payment)}</time>"
+        f"<printinfo>{escaped(slip)}</printinfo>"
+    )
 
 
-def _done_and(line: Element) -> tuple[Element, Element]:
-    return _OK, Element("paylist", children=(line,))
+def _done(line: str, popup: str) -> str:
+    return f"<ok>{DONE}</ok><paylist><pay>{line}</pay></paylist>{popup}"
 
 
-_OK: Final = Element("ok", text=DONE)
+def _payment_popup(wallet: Wallet, lines: Sequence[tuple[str, str]]) -> str:
+    return _PAYMENT_POPUPS[wallet] % tuple([escaped(f"{label}{value}") for label, value in lines])
 
 
-def _payment_popup(wallet: Wallet, lines: Sequence[tuple[str, str]]) -> Element:
-    *before, (label, value) = lines
-    texts = [_text(f"{label}{value}", left=36, top=59 + 20 * at, size=16) for at, (label, value) in enumerate(before)]
-    return _popup(wallet, 170, "支付成功", (*texts, _text(f"{label}{value}", left=36, top=125, size=22, colour=_RED)))
-
-
-def _refund_popup(wallet: Wallet, lines: Sequence[tuple[str, str]]) -> Element:
-    *before, (label, value) = lines
-    texts = [_text(f"{label}{value}", left=28, top=65 + 25 * at, size=15) for at, (label, value) in enumerate(before)]
-    return _popup(wallet, 215, "退款成功", (*texts, _text(f"{label}{value}", left=28, top=165, size=22, colour=_RED)))
+def _refund_popup(wallet: Wallet, lines: Sequence[tuple[str, str]]) -> str:
+    return _REFUND_POPUPS[wallet] % tuple([escaped(f"{label}{value}") for label, value in lines])
 
 
 _GREY: Final = "#FF6D6D6D"
 _RED: Final = "#FFC90202"
 
 
-def _popup(wallet: Wallet, height: int, title: str, texts: tuple[Element, ...]) -> Element:
+def _popup(wallet: Wallet, height: int, title: str, texts: tuple[Element, ...]) -> str:
     frame = {"Height": str(height), "Width": "246", "Margin": "10,16,10,64", "VerticalAlignment": "Top"}
-    head = _text(title, left=83, top=23, size=21)
-    return Element("Canvas", frame, (_PICTURES[wallet], head, *texts), namespace=XAML)
+    head = _text(left=83, top=23, size=21, text=title)
+    return encode_element(Element("Canvas", frame, (_picture(wallet), head, *texts), namespace=XAML)).decode()
 
 
-def _text(text: str, *, left: int, top: int, size: int, colour: str = _GREY) -> Element:
+def _text(*, left: int, top: int, size: int, colour: str = _GREY, text: str = "%s") -> Element:
     attributes = {
         "Canvas.Left": str(left),
         "TextWrapping": "Wrap",
@@ -264,4 +256,18 @@ def _picture(wallet: Wallet) -> Element:
     return Element("Image", attributes, namespace=XAML)
 
 
-_PICTURES: Final[Mapping[Wallet, Element]] = {wallet: _picture(wallet) for wallet in Wallet}
+#: A place for each line's text; the last one is the sum, in red.
+_PAYMENT_TEXTS: Final = (
+    *(_text(left=36, top=top, size=16) for top in (59, 79, 99)),
+    _text(left=36, top=125, size=22, colour=_RED),
+)
+_REFUND_TEXTS: Final = (
+    *(_text(left=28, top=top, size=15) for top in (65, 90, 115, 140)),
+    _text(left=28, top=165, size=22, colour=_RED),
+)
+_PAYMENT_POPUPS: Final[Mapping[Wallet, str]] = {
+    wallet: _popup(wallet, 170, "支付成功", _PAYMENT_TEXTS) for wallet in Wallet
+}
+_REFUND_POPUPS: Final[Mapping[Wallet, str]] = {
+    wallet: _popup(wallet, 215, "退款成功", _REFUND_TEXTS) for wallet in Wallet
+}

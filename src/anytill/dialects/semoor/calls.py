@@ -19,14 +19,13 @@ from anytill.core.secret import Secret
 from anytill.core.wallet import wallet_of
 from anytill.dialects.semoor import answers, codec, messages, words
 from anytill.dialects.semoor.answers import View
-from anytill.dialects.semoor.codec import Signed
+from anytill.dialects.semoor.codec import Answer, Signed
 from anytill.dialects.semoor.messages import DM, WALLETS_OF_WORD, Form
 from anytill.dialects.semoor.sandbox import OPTION_RECEIPT, OPTION_SERVER
 from anytill.dialects.semoor.words import CallRefused
 from anytill.gateway import Gateway, GatewayTill
 from anytill.gateway.office import NotThere
 from anytill.wire.amounts import fen_from_number_text, parse_yuan
-from anytill.wire.flatxml import Element
 from anytill.wire.http import HttpRequest
 from anytill.wire.redact import mask_code
 
@@ -68,10 +67,10 @@ class Call:
     """One call: its request's table and what it does."""
 
     form: Form
-    perform: Callable[[Caller, Fields], Awaitable[Element]]
+    perform: Callable[[Caller, Fields], Awaitable[Answer]]
 
 
-async def activate(gateway: Gateway, request: HttpRequest, fields: Fields) -> Element:
+async def activate(gateway: Gateway, request: HttpRequest, fields: Fields) -> Answer:
     """1. A device fetches its number and key."""
     issued = await gateway.office.activate(NAME, fields["code"], request.peer)
     if issued is None:
@@ -93,16 +92,16 @@ async def company_of(gateway: Gateway, credential: Credential) -> str:
         return (await gateway.office.merchant(credential.merchant_id())).name
 
 
-async def _config(caller: Caller, _fields: Fields) -> Element:
+async def _config(caller: Caller, _fields: Fields) -> Answer:
     merchant = await caller.gateway.merchant(caller.credential)
     return answers.config(caller.server, merchant.name, caller.gateway.wallets(merchant))
 
 
-async def _time(caller: Caller, _fields: Fields) -> Element:
+async def _time(caller: Caller, _fields: Fields) -> Answer:
     return answers.time(caller.gateway.now_ms())
 
 
-async def _micropay(caller: Caller, fields: Fields) -> Element:
+async def _micropay(caller: Caller, fields: Fields) -> Answer:
     code = Secret(fields["authcode"])
     if wallet_of(code) is not WALLETS_OF_WORD[fields["paytype"]]:
         raise CallRefused(words.PAYTYPE_DIFFERS)
@@ -121,7 +120,7 @@ async def _micropay(caller: Caller, fields: Fields) -> Element:
     return answers.payment(await caller.till.pay(order), await caller.view())
 
 
-async def _querytimeout(caller: Caller, fields: Fields) -> Element:
+async def _querytimeout(caller: Caller, fields: Fields) -> Answer:
     till = caller.till
     if "no" in fields:
         ref = PaymentRef(order_no=fields["no"])
@@ -132,11 +131,11 @@ async def _querytimeout(caller: Caller, fields: Fields) -> Element:
     return answers.payment(await till.query(ref), await caller.view())
 
 
-async def _query(caller: Caller, fields: Fields) -> Element:
+async def _query(caller: Caller, fields: Fields) -> Answer:
     return answers.payment(await caller.till.query(_bill(fields)), await caller.view())
 
 
-async def _refund(caller: Caller, fields: Fields) -> Element:
+async def _refund(caller: Caller, fields: Fields) -> Answer:
     till = caller.till
     operator = fields.get("operator_id", "")
     order = RefundOrder(
@@ -154,7 +153,7 @@ async def _refund(caller: Caller, fields: Fields) -> Element:
     return answers.refund(payment, refund, fields.get("no", ""), operator, view)
 
 
-async def _read(caller: Caller, fields: Fields) -> Element:
+async def _read(caller: Caller, fields: Fields) -> Answer:
     till = caller.till
     payment = await till.query(_bill(fields))
     refunds = await till.refunds_of(payment)

@@ -23,6 +23,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import product
 from typing import Final
+from xml.sax.saxutils import escape
 
 from anytill.core.ids import BEIJING, beijing, beijing_ms
 from anytill.core.payment import fingerprint
@@ -43,6 +44,10 @@ ROOT: Final = "dm"
 _BLURRING: Final = frozenset(
     "".join(letters) for word in ("key", "sign") for letters in product(*zip(word, word.upper(), strict=True))
 ) - {"sign"}
+_END: Final = f"</{ROOT}>".encode()
+# What is markup, or a control character, or no character at all.
+_SPECIAL: Final = re.compile("[^\n -!#-%'-;=?-\\x7e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_QUOTES: Final = {'"': "&quot;", "\r": "&#13;", "\t": "&#9;"}
 _TIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?")
 
@@ -53,6 +58,14 @@ class Signed:
 
     key: Secret
     fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer: the root, and what stands in it if that was written before."""
+
+    root: Element
+    inner: str = ""
 
 
 def decode_request(request: HttpRequest) -> dict[str, str]:
@@ -128,9 +141,9 @@ def encode_fields(fields: Mapping[str, str]) -> bytes:
     return encode_form(fields)
 
 
-def dm(attributes: Mapping[str, str], children: tuple[Element, ...] = ()) -> Element:
-    """An answer's root."""
-    return Element(ROOT, fitted(attributes), children)
+def dm(attributes: Mapping[str, str], children: tuple[Element, ...] = (), *, inner: str = "") -> Answer:
+    """An answer of these attributes, with children, or with an inside that is XML already."""
+    return Answer(Element(ROOT, fitted(attributes), children), inner)
 
 
 def fitted(texts: Mapping[str, str]) -> dict[str, str]:
@@ -138,9 +151,19 @@ def fitted(texts: Mapping[str, str]) -> dict[str, str]:
     return {name: flatxml.fit(text) for name, text in texts.items()}
 
 
-def encode_answer(answer: Element) -> bytes:
+def escaped(text: str) -> str:
+    """A text as it may stand between tags and between quotes, what XML cannot hold replaced."""
+    if not _SPECIAL.search(text):
+        return text  # nearly always
+    return escape(flatxml.fit(text), _QUOTES)
+
+
+def encode_answer(answer: Answer) -> bytes:
     """An answer's bytes."""
-    return flatxml.encode_element(answer)
+    whole = flatxml.encode_element(answer.root)
+    if not answer.inner:
+        return whole
+    return b"".join((whole.removesuffix(_END), answer.inner.encode(), _END))
 
 
 def decode_answer(body: bytes) -> Element:

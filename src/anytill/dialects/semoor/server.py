@@ -18,13 +18,12 @@ from anytill.core.merchant import Credential
 from anytill.core.secret import Secret
 from anytill.dialects.semoor import answers, calls, codec, messages, words
 from anytill.dialects.semoor.calls import NAME, Call, Caller
-from anytill.dialects.semoor.codec import Signed
+from anytill.dialects.semoor.codec import Answer, Signed
 from anytill.dialects.semoor.messages import DEVICE_ID, Form
 from anytill.dialects.semoor.sandbox import OPTION_UNSIGNED_REPRINT
 from anytill.dialects.semoor.words import CallRefused
 from anytill.gateway import Gateway
 from anytill.wire.errors import Ambiguous, BadField, BadSignature, MissingField, TooLarge, WireError
-from anytill.wire.flatxml import Element
 from anytill.wire.http import TEXT_UTF8, HttpRequest, HttpResponse
 
 #: Signs nothing: it stands for the key that an unknown device does not have, so that checking takes its time.
@@ -147,7 +146,7 @@ def _explained(fault: WireError, form: Form | None) -> str:
     return words.unfit(fault.field, None) if fault.field else words.MALFORMED
 
 
-def _xml(answer: Element, status: int = 200) -> HttpResponse:
+def _xml(answer: Answer, status: int = 200) -> HttpResponse:
     return HttpResponse(status, codec.encode_answer(answer), _XML, _UNKEPT)
 
 
