@@ -20,6 +20,7 @@ VECTORS: Mapping[str, Any] = json.loads(
 )
 GATEWAY = "/UnifiedPay/Gateway"
 COMMON = {"agent_id": SANDBOX.login, "pid": "yunpos", "version": "1.0", "mch_id": SANDBOX.number}
+AGENT = {name: value for name, value in COMMON.items() if name != "mch_id"}
 
 
 def signed_text(fields: Mapping[str, str]) -> str:
@@ -72,6 +73,21 @@ class Desk:
         assert "sign" not in answer
         return answer
 
+    async def manage(self, path: str, fields: Mapping[str, str], key: str = SANDBOX.secret) -> dict[str, Any]:
+        """A management call; its answer must be signed."""
+        answer = await self.send(path, signed({**AGENT, **fields}, key))
+        assert answer == signed({name: value for name, value in answer.items() if name != "sign"}, key)
+        return answer
+
+    async def link(
+        self, path: str, fields: Mapping[str, str], key: str = SANDBOX.secret, agent: str = "CySoftPayBox"
+    ) -> dict[str, Any]:
+        """A pay box's call; its answer must be signed."""
+        query = urlencode(signed({**AGENT, **fields}, key))
+        answer = await self.post(path, b"", http_method="GET", query=query, user_agent=agent)
+        assert answer == signed({name: value for name, value in answer.items() if name != "sign"}, key)
+        return answer
+
     async def send(self, path: str, fields: Mapping[str, str]) -> dict[str, Any]:
         return await self.post(path, urlencode(fields).encode())
 
@@ -80,12 +96,13 @@ class Desk:
             changes.get("http_method", "POST"),
             path,
             changes.get("query", ""),
-            {"content-type": changes.get("content_type", FORM)},
+            {"content-type": changes.get("content_type", FORM), "user-agent": changes.get("user_agent", "till")},
             body,
             "127.0.0.1",
         )
         response = await handle(request, self.world.gateway)
         assert response.status == 200
         answer: dict[str, Any] = json.loads(response.body)
-        assert all(isinstance(value, str) and value for value in answer.values())
+        numbers = {name for name, value in answer.items() if not (isinstance(value, str) and value)}
+        assert numbers <= {"expires_in"}
         return answer
