@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from anytill.config import SETTINGS, SettingsError, environment_name, read_settings
-from anytill.core.merchant import MerchantState
+from anytill.core.merchant import Merchant, MerchantState
 
 TOML = """
 [server]
@@ -27,6 +29,13 @@ dialect = "teegon"
 login = "till1"
 secret_env = "TILL1"
 merchants = { "" = "m1" }
+[[credential]]
+dialect = "yst"
+login = "desk1"
+secret_file = "desk1.key"
+password_file = "desk1.password"
+active = false
+options = { notify_url = "https://shop.example/heard" }
 """
 
 
@@ -47,8 +56,11 @@ def test_everything_in_the_file() -> None:
     (merchant,) = settings.merchants
     assert (merchant.merchant_id, merchant.state, merchant.max_amount_fen) == ("m1", MerchantState.OFF, 500)
     assert merchant.channels == {"ALIPAY": "wallet"}
-    (credential,) = settings.credentials
-    assert (credential.login, credential.secret_env, credential.merchants) == ("till1", "TILL1", {"": "m1"})
+    first, second = settings.credentials
+    assert (first.login, first.secret_env, first.merchants) == ("till1", "TILL1", {"": "m1"})
+    assert (first.active, first.options, first.password_env, first.password_file) == (None, None, "", "")
+    assert (second.active, second.merchants, second.password_file) == (False, {}, "desk1.password")
+    assert second.options == {"notify_url": "https://shop.example/heard"}
 
 
 @pytest.mark.parametrize(
@@ -79,12 +91,46 @@ def test_everything_in_the_file() -> None:
             {},
             "one of previous_env and previous_file",
         ),
+        (
+            "[[credential]]\ndialect = 'd'\nlogin = 'l'\nsecret_env = 's'\npassword_env = 'a'\npassword_file = 'b'",
+            {},
+            "one of password_env and password_file",
+        ),
+        ("[[merchant]]\nid = 'm'\nname = 'n'\nmobile = 139", {}, "[[merchant]] needs mobile, a text"),
     ],
 )
 def test_what_makes_no_sense_is_named(toml: str, environ: dict[str, str], said: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings(toml, environ)
     assert said in str(refused.value)
+
+
+def test_what_the_file_says_of_a_merchant_wins_and_the_rest_stays() -> None:
+    (row,) = read_settings(TOML, {}).merchants
+    assert row.merged(None) == Merchant("m1", "一号店", "", MerchantState.OFF, 500, {"ALIPAY": "wallet"})
+    known = Merchant(
+        "m1",
+        "before",
+        "short",
+        channels={"WECHAT": "bank"},
+        agent_id="agent",
+        trade_code="code",
+        mobile="13900000000",
+        username="tea",
+        password_hash="hash",
+        details={"a": "b"},
+        version=7,
+    )
+    assert row.merged(known) == replace(
+        known, name="一号店", state=MerchantState.OFF, max_amount_fen=500, channels={"ALIPAY": "wallet"}
+    )
+    (whole,) = read_settings(
+        "[[merchant]]\nid = 'm1'\nname = 'n'\nshort_name = ''\nstate = 'waiting'\nagent_id = 'a'\n"
+        "trade_code = 't'\nmobile = ''\nusername = 'u'\nchannels = {}",
+        {},
+    ).merchants
+    told = {"name": "n", "short_name": "", "state": MerchantState.WAITING, "agent_id": "a", "trade_code": "t"}
+    assert whole.merged(known) == replace(known, **told, mobile="", username="u", channels={})  # type: ignore[arg-type]
 
 
 def test_every_setting_has_a_meaning_and_a_name_in_the_environment() -> None:

@@ -1,0 +1,201 @@
+"""The settings file at a start: it wins in what it says, what it does not say stays, and a key that was changed by
+command is not put back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from anytill.bootstrap.directory import write_directory
+from anytill.bootstrap.keys import sms_key
+from anytill.config import SettingsError, read_settings
+from anytill.core.device import Device
+from anytill.core.merchant import Agent, Credential, KeyShape, Merchant, MerchantState
+from anytill.core.retry import DAY, HOUR
+from anytill.core.secret import Secret
+from anytill.gateway import Office
+from anytill.storage import SqlStore, Vault, open_store
+from anytill.transports.clock import StandingClock
+from tests.world import START_MS, CountingChance, RecordingWatch
+
+pytestmark = pytest.mark.anyio
+
+TOML = """
+[channel.wallet]
+kind = "sandbox"
+book = "b"
+[[merchant]]
+id = "m1"
+name = "一号店"
+max_amount_fen = 500
+[[credential]]
+dialect = "chaoying"
+login = "77000001"
+secret_env = "AGENT"
+merchants = { "1" = "m1" }
+[[credential]]
+dialect = "yst"
+login = "desk1"
+secret_env = "DESK"
+password_env = "PASSWORD"
+merchants = { "" = "m1" }
+"""
+OLD, NEW, NEWER = (Secret(f"a key of the tests {number:02d}") for number in range(3))
+
+
+@dataclass
+class Start:
+    """A store, and gateways that start on it."""
+
+    store: SqlStore
+    monkeypatch: pytest.MonkeyPatch
+    clock: StandingClock = field(default_factory=lambda: StandingClock(START_MS))
+    watch: RecordingWatch = field(default_factory=RecordingWatch)
+
+    def __post_init__(self) -> None:
+        self.office = Office(self.store, self.clock, CountingChance(), b"key", None)
+        for name, text in (("AGENT", OLD.reveal()), ("DESK", OLD.reveal()), ("PASSWORD", "desk")):
+            self.monkeypatch.setenv(name, text)
+
+    async def __call__(self, toml: str = TOML) -> None:
+        settings = read_settings(toml, {})
+        await write_directory(settings, self.store, self.office, self.watch, self.clock.now_ms())
+
+    async def agent(self) -> Credential:
+        found = await self.store.credential("chaoying", "77000001")
+        assert found is not None
+        return found
+
+    async def merchant(self, merchant_id: str = "m1") -> Merchant:
+        return await self.office.merchant(merchant_id)
+
+    async def acts(self) -> list[tuple[str, str]]:
+        return [(act.what, act.subject) for act in reversed(await self.store.acts(100))]
+
+
+@pytest.fixture
+async def start(store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    store = await open_store(store_url, vault=Vault(b"k" * 32))
+    try:
+        yield Start(store, monkeypatch)
+    finally:
+        await store.close()
+
+
+async def test_a_first_start_writes_all_and_a_second_changes_nothing(start: Start) -> None:
+    await start()
+    written = await start.acts()
+    assert written == [("merchant.add", "m1"), ("key.add", "77000001"), ("key.add", "desk1")]
+    assert await start.merchant() == Merchant("m1", "一号店", max_amount_fen=500)
+    assert await start.agent() == Credential("chaoying", "77000001", OLD, {"1": "m1"})
+    desk = await start.store.credential("yst", "desk1")
+    assert desk == Credential("yst", "desk1", OLD, {"": "m1"}, password=Secret("desk"))
+    assert await start.store.device("yst", "desk1") == Device("yst", "desk1", "m1", enrolled_at_ms=START_MS)
+    assert await start.store.agents() == [Agent("77000001", "77000001")]
+    start.clock.advance(DAY)
+    await start()
+    assert await start.acts() == written
+    assert (await start.merchant()).version == 0
+    device = await start.office.device("yst", "desk1")
+    assert device.enrolled_at_ms == START_MS
+    assert start.watch.alarms == []
+
+
+async def test_what_was_changed_since_stays_unless_the_file_says_otherwise(start: Start) -> None:
+    await start()
+    changed = replace(
+        await start.merchant(),
+        name="renamed",
+        short_name="short",
+        state=MerchantState.OFF,
+        max_amount_fen=100,
+        mobile="13900000000",
+        username="tea",
+        password_hash="hash",
+        details={"subscribe_appid": "wx1"},
+    )
+    await start.store.put_merchant(changed)
+    known = await start.agent()
+    await start.store.put_credential(replace(known, active=False, options={"appid": "wx2"}))
+    await start()
+    after = await start.merchant()
+    assert after == replace(changed, name="一号店", max_amount_fen=500, version=after.version)
+    assert await start.agent() == replace(known, active=False, options={"appid": "wx2"})
+    await start(TOML.replace('login = "77000001"', 'login = "77000001"\nactive = true\noptions = {}'))
+    assert await start.agent() == known
+    assert (await start.acts())[3:] == [("merchant.set", "m1"), ("key.set", "77000001")]
+
+
+async def test_merchants_that_an_agent_brought_in_are_still_its_own(start: Start) -> None:
+    await start()
+    number = await start.office.enrol(await start.agent(), Merchant("", "二号店"), "chaoying:77000001")
+    assert number is not None
+    await start()
+    assert set((await start.agent()).merchants) == {"1", number}
+    await start(TOML.replace("[[credential]]", '[[merchant]]\nid = "m2"\nname = "n"\n[[credential]]', 1))
+    await start(TOML.replace('{ "1" = "m1" }', '{ "1" = "m2", "2" = "m1" }'))
+    merchants = dict((await start.agent()).merchants)
+    assert merchants.pop(number).startswith("chaoying.77000001.")
+    assert merchants == {"1": "m2", "2": "m1"}
+    assert (await start.acts())[-3:] == [("merchant.leave", "m1"), ("merchant.join", "m2"), ("merchant.join", "m1")]
+
+
+async def test_the_file_brings_a_new_key_and_ends_the_old_one(start: Start) -> None:
+    await start()
+    start.monkeypatch.setenv("AGENT", NEW.reveal())
+    start.monkeypatch.setenv("BEFORE", OLD.reveal())
+    await start(TOML.replace('"AGENT"', '"AGENT"\nprevious_env = "BEFORE"', 1))
+    assert ((await start.agent()).secret, (await start.agent()).previous) == (NEW, OLD)
+    await start()
+    assert ((await start.agent()).secret, (await start.agent()).previous) == (NEW, None)
+    assert start.watch.alarms == []
+
+
+@pytest.mark.parametrize("overlap_ms", [0, DAY])
+async def test_a_key_that_was_changed_by_command_is_not_put_back(start: Start, overlap_ms: int) -> None:
+    await start()
+    await start.office.rotate("chaoying", "77000001", KeyShape(32), "cli:ann", overlap_ms, secret=NEW)
+    rotated = await start.agent()
+    for passed in (HOUR, DAY, 100 * DAY):
+        start.watch.alarms.clear()
+        await start()
+        assert await start.agent() == rotated
+        assert start.watch.alarms == [("settings_key_ignored", {"dialect": "chaoying", "login": "77000001"})]
+        start.clock.advance(passed)
+    assert rotated.at(start.clock.now_ms()).previous is None
+
+
+async def test_a_file_that_has_the_new_key_too_is_in_charge_again_after_the_overlap(start: Start) -> None:
+    await start()
+    await start.office.rotate("chaoying", "77000001", KeyShape(32), "cli:ann", DAY, secret=NEW)
+    start.monkeypatch.setenv("AGENT", NEW.reveal())
+    await start()
+    assert (await start.agent()).previous == OLD, "the overlap is not cut short"
+    start.clock.advance(DAY)
+    await start()
+    start.monkeypatch.setenv("AGENT", NEWER.reveal())
+    await start()
+    assert await start.agent() == Credential("chaoying", "77000001", NEWER, {"1": "m1"})
+    assert start.watch.alarms == []
+
+
+@pytest.mark.parametrize("name", ["mobile", "username"])
+async def test_one_mobile_for_two_merchants_of_an_agent_does_not_start(start: Start, name: str) -> None:
+    row = '[[merchant]]\nid = "{id}"\nname = "n"\nagent_id = "a"\n{name} = "139"\n'
+    with pytest.raises(SettingsError) as refused:
+        await start("".join(row.format(id=each, name=name) for each in ("m1", "m2")))
+    assert str(refused.value) == f"[[merchant]] m2: {name}: m1 has it already"
+
+
+async def test_the_key_of_short_messages_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sms_key(read_settings("", {"ANYTILL_SMS__KEY": NEW.reveal()})) == NEW
+    for environ, said in (
+        ({}, "sms.key or sms.key_file must give a key of at least 16 characters"),
+        ({"ANYTILL_SMS__KEY": "short"}, "sms.key or sms.key_file must give"),
+        ({"ANYTILL_SMS__KEY_FILE": "/nothing/there"}, "sms.key_file: /nothing/there: No such file or directory"),
+    ):
+        with pytest.raises(SettingsError) as refused:
+            sms_key(read_settings("", environ))
+        assert str(refused.value).startswith(said)
