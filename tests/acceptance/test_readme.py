@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DIALECT_PAGES = ("teegon.md", "chaoying.md", "sandbox.md")
+DIALECT_PAGES = ("teegon.md", "chaoying.md", "semoor.md", "yst.md", "sandbox.md")
 WALKS = {
     "en": ("README.md", *(f"docs/en/{page}" for page in DIALECT_PAGES)),
     "zh": ("README.zh.md", *(f"docs/zh/{page}" for page in DIALECT_PAGES)),
