@@ -27,6 +27,7 @@ NUMBERLESS_FEN = 7
 SAME_REFUND_S = 40.0
 #: Semoor twice: with a till's own order number and without one.
 DIALECTS = ("teegon", "chaoying", "yst", "semoor", "semoor")
+REFUNDING = ("chaoying", "semoor", "yst")
 
 
 @dataclass
@@ -187,7 +188,7 @@ class _Till:
         amount_fen = self._chance.choice(REFUND_ENDINGS) + 100 * self._chance.choice((0, 0, 1, 3))
         refund = GivenBack(f"{sale.order_no}R{len(sale.refunds) + 1}", amount_fen, first_asked_s=time.monotonic())
         if sale.payment_id:
-            refund.dialect = self._chance.choice(("chaoying", "semoor", "yst"))
+            refund.dialect = self._chance.choice(REFUNDING)
         if refund.dialect == "semoor" and all(each.refund_no for each in sale.refunds) and self._chance.random() < 0.5:
             refund.refund_no, refund.amount_fen = "", NUMBERLESS_FEN
         sale.refunds.append(refund)

@@ -22,12 +22,19 @@ class Notice:
     fields: Mapping[str, str]
 
 
+def read_form(body: bytes) -> Mapping[str, str]:
+    """A notice that is a form."""
+    return dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True))
+
+
 @dataclass
 class Receiver:
-    """Where notices go. `answer` is asked with the number of the try, from 1; `now_ms` is whose clock is noted."""
+    """Where notices go. `answer` is asked with the number of the try, from 1; `now_ms` is whose clock is noted; `read`
+    understands a notice."""
 
     now_ms: Callable[[], int] = lambda: 0
     answer: Callable[[int], Answer] = lambda _nth: HEARD
+    read: Callable[[bytes], Mapping[str, str]] = read_form
     port: int = 0
     _heard: list[Notice] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -46,9 +53,9 @@ class Receiver:
     def take(self, path: str, body: bytes) -> Answer:
         """Note one try."""
         at_ms = self.now_ms()
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True)
+        fields = self.read(body)
         with self._lock:
-            self._heard.append(Notice(at_ms, path, dict(pairs)))
+            self._heard.append(Notice(at_ms, path, fields))
             return self.answer(len(self._heard))
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from tests.acceptance.books import select
 from tests.acceptance.harness import Demo
-from tests.acceptance.tills import ChaoyingTill, TeegonTill, Told, Word, chaoying_sign, teegon_sign
+from tests.acceptance.semoor_till import OP, SemoorTill, activate, semoor_sign
+from tests.acceptance.semoor_till import told as semoor_told
+from tests.acceptance.tills import FORM, ChaoyingTill, TeegonTill, Told, Word, chaoying_sign, teegon_sign
+from tests.acceptance.yst_till import XML, YstTill, children, document, encrypted, yst_sign
 
 #: Full-width one, as an input method leaves it in the field.
 AMOUNTS = ["1e3", "0", "-1", "0.001", "１", "1.", "+1", "0x10", " 1"]
@@ -138,6 +143,154 @@ class TestChaoying:
         assert till.cancel("NOSUCH01").code == "20007"
         self.refused(till.refund("NOSUCH01", "NOSUCH01R", 100, 1), "20007")
         self.refused(till.query_refund("NOSUCH01R"), "20010")
+
+
+class TestSemoor:
+    """`ok` 0 without a `dm_id`, and a text in `info`."""
+
+    @pytest.fixture(params=["POST", "GET"])
+    def till(self, demo: Demo, request: pytest.FixtureRequest) -> SemoorTill:
+        return demo.semoor(request.param)
+
+    def refused(self, told: Told, *parts: str) -> None:
+        assert (told.word, told.status) == (Word.REFUSED, 200), told
+        for part in parts:
+            assert part in told.text
+
+    def test_a_wrong_signature(self, till: SemoorTill) -> None:
+        fields = till.pay_fields("1.00", CODE, "BADS0001")
+        self.refused(till.send({**fields, "sign": "0" * 40}), "设备")
+        self.refused(till.send(fields), "设备")
+
+    def test_a_field_that_was_changed_on_its_way(self, till: SemoorTill) -> None:
+        fields = till.pay_fields("1.00", CODE, "BADS0002")
+        fields["sign"] = semoor_sign(fields, till.key)
+        for name, value in (("total", "0.01"), ("no", "BADS9999"), ("info", "other"), ("dic_amount", "0.99")):
+            self.refused(till.send(fields | {name: value}), "设备")
+
+    def test_a_text_that_hides_fields(self, till: SemoorTill) -> None:
+        """Signed as `info=tea&infoaddo=x`, it could be read as two fields: refused, whichever was meant."""
+        whole = till.pay_fields("1.00", CODE, "BADS0003", "tea&infoaddo=x&no=BADS9998")
+        self.refused(till.call(whole), "&")
+
+    def test_an_unknown_device_hears_the_same_as_one_with_a_wrong_signature(self, till: SemoorTill) -> None:
+        fields = till.pay_fields("1.00", CODE, "BADS0004")
+        unknown = till.call(fields | {"device_id": "999999"})
+        self.refused(unknown)
+        assert unknown == till.send({**fields, "sign": "F" * 40})
+
+    @pytest.mark.parametrize("name", ["action", "authcode", "paytype", "total"])
+    def test_a_missing_field_is_named(self, till: SemoorTill, name: str) -> None:
+        fields = till.pay_fields("1.00", CODE, "BADS0005")
+        sent = {key: text for key, text in fields.items() if key != name}
+        self.refused(till.call(sent), name)
+        self.refused(till.call(sent | {name: ""}), name)
+
+    @pytest.mark.parametrize("total", [*AMOUNTS, "1.001", "01", "100000000"])
+    def test_an_amount_that_is_none(self, till: SemoorTill, total: str) -> None:
+        self.refused(till.call(till.pay_fields(total, CODE, "BADS0006")), "total")
+
+    def test_a_code_that_is_none(self, till: SemoorTill) -> None:
+        for code in ("990000000000000000", "1300", "13000000000000000x"):
+            self.refused(till.call(till.pay_fields("1.00", code, "BADS0007")), "付款码")
+        self.refused(till.call(till.pay_fields("1.00", CODE) | {"paytype": "alipay"}), "paytype")
+
+    def test_fields_in_the_address_and_in_the_body(self, till: SemoorTill) -> None:
+        fields = till.pay_fields("1.00", CODE, "BADS0008")
+        both = urlencode({**fields, "sign": semoor_sign(fields, till.key)})
+        self.refused(semoor_told(till.line.exchange("POST", f"{OP}?{both}", both.encode(), FORM)))
+        self.refused(semoor_told(till.line.exchange("POST", OP, f"{both}&total=1.00".encode(), FORM)), "total")
+
+    def test_unknown_numbers(self, till: SemoorTill) -> None:
+        for told in (
+            till.query("dm10000000000000000000"),
+            till.query_lost(order_no="NOSUCH01"),
+            till.query_lost(code=CODE),
+            till.read("dm10000000000000000000"),
+            till.refund("dm10000000000000000000", 1),
+        ):
+            self.refused(told, "账单不存在")
+        answer = till.reprint("dm10000000000000000000")
+        assert answer is not None
+        assert b"\\x1b" not in answer[1]
+
+    def test_an_activation_code_that_is_none(self, till: SemoorTill) -> None:
+        assert activate(till.line, "99999999999999") == activate(till.line, "99999999999998")
+        assert "secretkey" not in activate(till.line, "99999999999999")
+
+
+class TestYst:
+    """`result` N with a code; every answer, a refusal too, is encrypted and signed, which the till checks."""
+
+    @pytest.fixture
+    def till(self, demo: Demo) -> YstTill:
+        return demo.yst()
+
+    def refused(self, told: Told, code: str, *parts: str) -> None:
+        assert (told.word, told.code, told.status) == (Word.REFUSED, code, 200), told
+        for part in parts:
+            assert part in told.text
+
+    def data(self, till: YstTill, order_no: str, **changed: str) -> str:
+        inner = {"request_type": "unitive_pay_request", "dsn": till.dsn}
+        inner |= till.pay_fields(order_no, "100", CODE) | changed
+        return encrypted(document("data", inner), till.private_key)
+
+    def test_a_wrong_signature(self, till: YstTill) -> None:
+        data = self.data(till, "BADY0001")
+        for signature in ("0" * 32, till.dsn):
+            self.refused(till.send_data("unitive_pay_request", data, signature=signature), "E10001")
+        self.refused(till.send_data("unitive_pay_request", data, signature=""), "E10003", "signature")
+
+    def test_what_was_changed_on_its_way(self, till: YstTill) -> None:
+        data = self.data(till, "BADY0002")
+        other = self.data(till, "BADY9999")
+        sign = yst_sign(till.private_key, till.dsn, data)
+        self.refused(till.send_data("unitive_pay_request", other, signature=sign), "E10001")
+        swapped = f"{data[:32]}{other[32:]}"
+        self.refused(till.send_data("unitive_pay_request", swapped, signature=sign), "E10001")
+        assert till.send_data("unitive_refund_request", data).word is Word.REFUSED, "the two types must be the same"
+        self.refused(till.send_data("unitive_pay_request", self.data(till, "BADY0003", dsn="0" * 32)), "E10003", "dsn")
+
+    def test_an_unknown_account_hears_the_same_as_one_with_a_wrong_signature(self, till: YstTill) -> None:
+        stranger = replace(till, account="nobody01")
+        unknown = stranger.pay("BADY0004", 100, CODE)
+        self.refused(unknown, "E10001")
+        wrong = till.send_data("unitive_pay_request", self.data(till, "BADY0004"), signature="F" * 32)
+        assert (unknown.code, unknown.text) == (wrong.code, wrong.text)
+        self.refused(replace(till, password="another-1").pay("BADY0004", 100, CODE), "E10001")
+        assert unknown.fields.get("trans_seq") is None
+
+    @pytest.mark.parametrize("name", ["req_seq", "total_fee", "auth_code"])
+    def test_a_missing_field_is_named(self, till: YstTill, name: str) -> None:
+        fields = till.pay_fields("BADY0005", "100", CODE)
+        sent = {key: text for key, text in fields.items() if key != name}
+        self.refused(till.call(sent), "E10003", name)
+        self.refused(till.call(sent | {name: ""}), "E10003", name)
+
+    @pytest.mark.parametrize("amount", [*AMOUNTS, "1.00", "01", "10000000000"])
+    def test_an_amount_that_is_none(self, till: YstTill, amount: str) -> None:
+        self.refused(till.call(till.pay_fields("BADY0006", amount, CODE)), "E10003", "total_fee")
+
+    def test_a_code_that_is_none(self, till: YstTill) -> None:
+        for code in ("990000000000000000", "1300", "13000000000000000x"):
+            assert till.pay("BADY0007", 100, code).word is Word.REFUSED
+
+    def test_unknown_numbers(self, till: YstTill) -> None:
+        self.refused(till.query("NOSUCH01"), "E11002")
+        self.refused(till.query_native("NOSUCH01"), "E11002")
+        self.refused(till.revoke("NOSUCH01"), "E11002")
+        self.refused(till.refund("10000000000000000000", "NOSUCH01R", 1), "E11002")
+        self.refused(till.query_refund("10000000000000000000", "NOSUCH01R"), "E13005")
+
+    def test_documents_that_are_none(self, till: YstTill) -> None:
+        """What cannot be read has no `dsn` to answer under, so the answer is one that anybody can read."""
+        bomb = b'<!DOCTYPE r [<!ENTITY a "aaaa">]><request><account>&a;</account></request>'
+        for body in (b"", b"<request>", bomb, b"<request/>", urlencode({"a": "b"}).encode(), b"\xff\xfe<request/>"):
+            answer = till.line.exchange("POST", urlsplit(till.url).path, body, XML)
+            assert answer is not None
+            assert answer[0] == 200
+            assert "E10003" in answer[1].decode() or children(answer[1], "response")
 
 
 def test_a_repeated_number_with_other_content(demo: Demo, sold: tuple[TeegonTill, ChaoyingTill]) -> None:

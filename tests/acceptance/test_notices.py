@@ -12,18 +12,34 @@ import pytest
 from tests.acceptance.books import select
 from tests.acceptance.harness import Demo, until
 from tests.acceptance.receiver import HEARD, Notice, Receiver, listening
+from tests.acceptance.shop import payment_id
 from tests.acceptance.tills import Word, chaoying_sign, teegon_sign
+from tests.acceptance.yst_till import children, notice_sign
 
 #: Seconds before each of the first six tries, as published.
 TEEGON_DELAYS_S = (0, 15, 15, 30, 180, 600)
 CHAOYING_DELAYS_S = (0, 15, 15, 15, 30, 180)
+YST_DELAYS_S = (0, 30, 30, 60, 300, 900)
 SLACK_S = 1.5
 #: Five ways of not saying "I heard".
 DEAF = ((500, b"success"), (200, b"fail"), (302, b""), (404, b"SUCCESS"), (200, b"<html>success</html>"))
+#: And what YST's merchants answer: XML, and five things that are not this.
+YST_HEARD = (200, "<data><result>Y</result><message>成功</message></data>".encode())
+YST_DEAF = (
+    (500, YST_HEARD[1]),
+    (200, b"<data><result>N</result><message>no</message></data>"),
+    (302, b""),
+    (200, b"success"),
+    (200, b"<data><result>Y</result>"),
+)
 
 
 def refusing_five(nth: int) -> tuple[int, bytes]:
     return HEARD if nth > len(DEAF) else DEAF[nth - 1]
+
+
+def refusing_five_in_xml(nth: int) -> tuple[int, bytes]:
+    return YST_HEARD if nth > len(YST_DEAF) else YST_DEAF[nth - 1]
 
 
 def about_notice(demo: Demo) -> dict[str, Any]:
@@ -100,6 +116,37 @@ def test_chaoying_tells_that_a_preorder_was_paid(own_demo: Demo) -> None:
     check_signatures(heard, lambda notice: chaoying_sign(notice.fields, till.key), {"sign", "nonce_str"})
     expected = {"out_trade_no": "TOLDQR02", "total_fee": "4200", "pay_result": "0", "mch_id": till.mch_id}
     assert {name: heard[0].fields[name] for name in expected} == expected
+
+
+def test_yst_tells_that_a_native_order_was_paid(own_demo: Demo) -> None:
+    with listening(Receiver(own_demo.now_ms, refusing_five_in_xml, lambda body: children(body, "data"))) as receiver:
+        till = own_demo.yst()
+        offered = till.native("TOLDQR03", 4200, receiver.url, "desk 7，茶 <8>")
+        assert (offered.word, bool(offered.fields["pay_url"])) == (Word.OPEN, True)
+        own_demo.control("pay", merchant_order="TOLDQR03")
+        own_demo.advance(2)
+        until(lambda: till.query_native("TOLDQR03").word is Word.YES, "the gateway hears of it")
+        heard = six_tries(own_demo, receiver, YST_DELAYS_S)
+    check_schedule(heard, YST_DELAYS_S)
+    check_signatures(heard, lambda notice: notice_sign(notice.fields, till.private_key), {"sign", "server_time"})
+    expected = {
+        "request_type": "native_order_notice",
+        "req_seq": "TOLDQR03",
+        "trans_seq": offered.fields["trans_seq"],
+        "channel": "W",
+        "total_fee": "4200",
+        "status": "S",
+        "attach": "desk 7，茶 <8>",
+    }
+    assert {name: heard[0].fields[name] for name in expected} == expected
+
+
+def test_semoor_has_no_notices(demo: Demo) -> None:
+    """Its tills ask; nothing is kept to be sent."""
+    numbers = [payment_id(demo.semoor().pay(no, 100, f"13777777000000{4 + len(no)}900")) for no in ("SILENT01", "")]
+    told = select(demo.store_url, f"SELECT state FROM notice WHERE payment_id IN ('{numbers[0]}', '{numbers[1]}')")  # noqa: S608
+    assert all(numbers)
+    assert told == []
 
 
 @pytest.mark.parametrize("ending", ["04", "05", "07", "08"])

@@ -9,6 +9,7 @@ from threading import Barrier
 
 from tests.acceptance.books import wallet_book
 from tests.acceptance.harness import Demo, Gateway, Serve
+from tests.acceptance.shop import Shop, payment_id
 from tests.acceptance.tills import ChaoyingTill, TeegonTill, Told, Word
 
 AT_ONCE = 100
@@ -29,6 +30,11 @@ def together(call: Callable[[int], Told]) -> Sequence[Told]:
 def tills(gateway: Gateway) -> tuple[TeegonTill, ChaoyingTill]:
     assert isinstance(gateway, Demo | Serve)
     return gateway.teegon(), gateway.chaoying()
+
+
+def shop(gateway: Gateway) -> Shop:
+    assert isinstance(gateway, Demo | Serve)
+    return gateway.shop()
 
 
 def net_fen(gateway: Gateway, order_no: str) -> list[int]:
@@ -56,10 +62,12 @@ def test_a_hundred_copies_of_one_refund(either: Gateway) -> None:
 
 
 def test_a_hundred_copies_of_one_payment(either: Gateway) -> None:
-    teegon, chaoying = tills(either)
+    tills = shop(either)
     for till, order_no, code in (
-        (teegon, "RACE0100", "138888880000000300"),
-        (chaoying, "RACE0101", "138888880000000400"),
+        (tills.teegon, "RACE0100", "138888880000000300"),
+        (tills.chaoying, "RACE0101", "138888880000000400"),
+        (tills.yst, "RACE0102", "138888880000000600"),
+        (tills.semoor_get, "RACE0103", "138888880000000700"),
     ):
         told = together(lambda _, till=till, order_no=order_no, code=code: till.pay(order_no, 100, code))  # type: ignore[misc]
         # A copy that comes while the first is under way is told to ask again, never "no".
@@ -67,6 +75,62 @@ def test_a_hundred_copies_of_one_payment(either: Gateway) -> None:
         assert Word.YES in {each.word for each in told}
         assert till.pay(order_no, 100, code).word is Word.YES
         assert net_fen(either, order_no) == [100]
+
+
+def test_a_hundred_copies_of_a_payment_without_a_number(either: Gateway) -> None:
+    semoor, code = shop(either).semoor, "138888880000000800"
+    told = together(lambda _: semoor.pay("", 100, code))
+    assert {each.word for each in told} <= {Word.YES, Word.OPEN}
+    numbers = {payment_id(each) for each in told}
+    assert len(numbers) == 1, "all copies are told the same number"
+    assert semoor.query_lost(code=code).word is Word.YES
+    assert net_fen(either, numbers.pop()) == [100]
+
+
+def test_one_number_at_every_vendors_till_at_once(either: Gateway) -> None:
+    """A merchant's numbers are one set, whichever till takes them: one order of this number is charged."""
+    tills = shop(either)
+    pays = (tills.teegon.pay, tills.chaoying.pay, tills.semoor.pay, tills.yst.pay)
+    told = together(lambda number: pays[number % 4]("RACE0104", 100, "138888880000000900"))
+    words = {each.word for each in told}
+    assert Word.NO not in words
+    paid = {number % 4 for number, each in enumerate(told) if each.word in (Word.YES, Word.OPEN)}
+    assert len(paid) == 1, (
+        "the vendors' orders say different things, so one vendor's stands and the others' are refused"
+    )
+    assert net_fen(either, "RACE0104") == [100]
+
+
+def test_a_hundred_refunds_at_every_vendors_till(either: Gateway) -> None:
+    """Of fifty fen, a fen each: fifty are done, whoever asks."""
+    tills = shop(either)
+    paid = tills.yst.pay("RACE0052", 50, "138888880000001000")
+    number = payment_id(paid)
+    refunds: tuple[Callable[[str], Told], ...] = (
+        lambda no: tills.chaoying.refund("RACE0052", no, 50, 1),
+        lambda no: tills.semoor.refund(f"dm{number}", 1, no),
+        lambda no: tills.yst.refund(number, no, 1),
+    )
+    told = together(lambda each: refunds[each % 3](f"RACE0052R{each:03d}"))
+    assert Counter(each.word for each in told) == {Word.YES: 50, Word.REFUSED: 50}
+    assert {each.code for each in told if each.word is Word.REFUSED} == {"20008", "0", "E13003"}
+    assert net_fen(either, "RACE0052") == [0]
+
+
+def test_a_hundred_copies_of_one_refund_at_each_till(either: Gateway) -> None:
+    """A refund without a number, too: within a minute equal wishes are one wish."""
+    tills = shop(either)
+    number = payment_id(tills.semoor.pay("RACE0053", 500, "138888880000001100"))
+    copies: tuple[Callable[[int], Told], ...] = (
+        lambda _: tills.yst.refund(number, "RACE0053Y", 100),
+        lambda _: tills.semoor.refund(f"dm{number}", 50, "RACE0053S"),
+        lambda _: tills.semoor_get.refund(f"dm{number}", 20),
+    )
+    for copy in copies:
+        told = together(copy)
+        assert {each.word for each in told} <= {Word.YES, Word.OPEN}
+        assert copy(0).word is Word.YES
+    assert net_fen(either, "RACE0053") == [330]
 
 
 def test_a_hundred_orders_for_one_code(either: Gateway) -> None:
