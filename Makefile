@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: setup demo test lint format bench lock clean
+.PHONY: setup demo test lint format bench fuzz lock clean
 
 setup: $(INSTALLED)
 
@@ -25,7 +25,7 @@ test: lint
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src tests $(wildcard bench)
+	$(BIN)/mypy src tests $(wildcard bench fuzz)
 	$(BIN)/lint-imports
 
 format: setup
@@ -34,6 +34,13 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+# Forged messages: N of each kind for each dialect. make fuzz DIALECT=yst KIND=requests N=10000 SEED=2 JOBS=1
+N ?= 1000000
+SEED ?= 1
+JOBS ?= 2
+fuzz: setup
+	$(BIN)/python -m fuzz -n $(N) --seed $(SEED) --jobs $(JOBS) $(DIALECT:%=--dialect %) $(KIND:%=--kind %)
 
 # New pins and hashes; add UPGRADE=--upgrade for newer versions.
 LOCK := uv pip compile pyproject.toml $(UPGRADE) --quiet --universal --python-version 3.11 --generate-hashes --no-header

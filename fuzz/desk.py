@@ -50,8 +50,9 @@ class Asked:
 
     @property
     def digest(self) -> str:
-        """A fingerprint that secrets take part in without being shown."""
-        return sha256(plain(self).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        """A fingerprint that secrets take part in without being shown. Raises UnicodeEncodeError for what is no text:
+        no store could keep it either."""
+        return sha256(plain(self).encode()).hexdigest()[:16]
 
 
 def plain(value: object) -> str:
@@ -59,7 +60,7 @@ def plain(value: object) -> str:
     if isinstance(value, Secret):
         return f"Secret({value.reveal()!r})"
     if isinstance(value, Mapping):
-        return "{%s}" % ", ".join(sorted(f"{key}: {plain(each)}" for key, each in value.items()))
+        return f"{{{', '.join(sorted(f'{key!r}: {plain(each)}' for key, each in value.items()))}}}"
     if isinstance(value, str | bytes | int | None):
         return repr(value)
     if isinstance(value, Iterable):
@@ -292,6 +293,7 @@ class _Known:
             WalletSession: WalletSession("payer0001", Secret("session"), 7200),
             Payer: Payer(Wallet.WECHAT, "payer0001"),
             Secret: Secret("made up"),
+            Wallet: Wallet.WECHAT,
             **self.plain,
         }
         if kind not in values:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
 from typing import Final
 
 from fuzz.bytewise import Change, other_digits
 from fuzz.shapes import FORM, JSON, XML, Shape, shape_of
-from fuzz.words import Words
+from fuzz.words import DIGEST, Words
 
 _SEPARATED: Final = re.compile(rb"&([A-Za-z0-9_.]{1,64})=")
 
@@ -37,6 +38,15 @@ def _without(shape: Shape, data: bytes, match: re.Match[bytes]) -> bytes:
     elif shape.glue and data[begin - 1 : begin] == shape.glue:
         begin -= 1
     return data[:begin] + data[end:]
+
+
+def without_digests(data: bytes) -> bytes:
+    """Without the fields whose values look like signatures."""
+    shape = shape_of(data)
+    for match in reversed(shape.fields(data)):
+        if DIGEST.fullmatch(shape.read(match[2])):
+            data = _without(shape, data, match)
+    return data
 
 
 def repeat(random: Random, data: bytes, words: Words) -> bytes:
@@ -66,7 +76,7 @@ def drop(random: Random, data: bytes, _words: Words) -> bytes:
 
 def exchange(random: Random, data: bytes, _words: Words) -> bytes:
     """Two fields in each other's place: whole, or only their names, or only their values."""
-    _, fields, at = _pick(random, data)
+    _, fields, _place = _pick(random, data)
     if len(fields) < 2:
         return data
     one, other = sorted(random.sample(range(len(fields)), 2))
@@ -274,6 +284,36 @@ _DOCUMENTS: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
 }
 
 
+def entity(random: Random, data: bytes, words: Words) -> bytes:
+    """An entity that is declared and used in some value. What it would stand for is spelled out nowhere."""
+    shape, fields, at = _pick(random, data)
+    if shape is not XML or at < 0:
+        return document(random, data, words)
+    used = _with(data, fields[at], shape.build(fields[at][1], random.choice((b"&e;", fields[at][2] + b"&e;"))))
+    root = re.search(rb"<[A-Za-z_]", used)
+    begin = root.start() if root else 0
+    return used[:begin] + random.choice(_ENTITIES) + used[begin:]
+
+
+CANARY: Final = b"canary%d" % 4711
+_FILE: Final = Path(__file__).parent / "canary.txt"
+_ENTITIES: Final = (
+    b'<!DOCTYPE d [<!ENTITY a "can"><!ENTITY e "&a;ary4711">]>',
+    b'<!DOCTYPE d [<!ENTITY a "can"><!ENTITY e "&a;ary4711">]>',
+    b'<!DOCTYPE d [<!ENTITY e SYSTEM "file://%b">]>' % str(_FILE).encode(),
+)
+
+
+def strip(random: Random, data: bytes, words: Words) -> bytes:
+    """Without its signature, or with an empty one, and changed."""
+    shape = shape_of(data)
+    for match in reversed(shape.fields(data)):
+        if DIGEST.fullmatch(shape.read(match[2])):
+            bare = random.random() < 0.5
+            data = _without(shape, data, match) if bare else _with(data, match, shape.build(match[1], b""))
+    return random.choice((revalue, renumber, drop, exchange))(random, data, words)
+
+
 def graft(random: Random, data: bytes, _words: Words, other: bytes) -> bytes:
     """A field of another message, or all but one, in place of those of the same name, or added."""
     shape, fields, at = _pick(random, data)
@@ -298,8 +338,8 @@ def cross(random: Random, data: bytes, _words: Words, other: bytes) -> bytes:
 
 def resplit(random: Random, data: bytes, words: Words) -> bytes:
     """Another border between two fields that stand side by side where they are signed, the signed text kept."""
-    shape, fields, at = _pick(random, data)
-    if at < 0:
+    shape, fields, _ = _pick(random, data)
+    if not fields:
         return data
     values = {match[1]: shape.read(match[2]) for match in fields}
     names = sorted(values) if random.random() < 0.9 else sorted(values, key=bytes.lower)
@@ -311,18 +351,26 @@ def resplit(random: Random, data: bytes, words: Words) -> bytes:
 
 
 def _split_off(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
-    """A field that stands hidden in a value becomes one of its own."""
-    hiding = [name for name in names if b"&" in values[name] or words.any_name.search(values[name])]
-    if not hiding:
+    """A field that stands hidden in a value, behind a separator, becomes one of its own."""
+    hidden = [(name, match) for name in names for match in _SEPARATED.finditer(values[name])]
+    if not hidden:
+        _split_name(random, values, names, at, words)
         return
-    name = random.choice(hiding)
+    name, match = random.choice(hidden)
     value = values[name]
-    borders = [(match.start(), match[1], match.end()) for match in _SEPARATED.finditer(value)]
-    borders += [(match.start(), match[0], match.end()) for match in words.any_name.finditer(value)]
-    if borders:
-        begin, other, end = random.choice(borders)
-        values[name] = value[:begin]
-        values[other] = value[end:]
+    values[name] = value[: match.start()]
+    values[match[1]] = value[match.end() :]
+
+
+def _split_name(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
+    """A name that stands anywhere in a value begins a field of its own."""
+    hidden = [(name, match) for name in names for match in words.any_name.finditer(values[name])]
+    if not hidden:
+        return
+    name, match = random.choice(hidden)
+    value = values[name]
+    values[name] = value[: match.start()]
+    values[match[0]] = value[match.end() :]
 
 
 def _swallow(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
@@ -375,7 +423,7 @@ def _bare_tail(random: Random, values: dict[bytes, bytes], names: list[bytes], a
     values[value[cut:].lstrip(b"&").rstrip(b"=")] = b""
 
 
-_RESPLITS: Final = (_split_off, _split_off, _swallow, _swallow, _shift, _bare_tail)
+_RESPLITS: Final = (_split_off, _split_off, _split_name, _swallow, _swallow, _shift, _bare_tail)
 
 #: Each with its weight.
 CHANGES: Final[tuple[tuple[Change, int], ...]] = (
@@ -389,6 +437,8 @@ CHANGES: Final[tuple[tuple[Change, int], ...]] = (
     (add, 8),
     (reorder, 5),
     (rewrite, 12),
-    (document, 4),
+    (document, 3),
+    (entity, 2),
+    (strip, 3),
     (resplit, 22),
 )

@@ -1,4 +1,4 @@
-"""Handlers and clients without an event loop: against a desk nothing has to wait, so one step runs them to their end."""
+"""Handlers and clients without an event loop: against a desk nothing has to wait, so one step runs them to the end."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What goes into changed messages: the names and values of the genuine ones, and things that have fooled parsers before.
-"""
+"""What goes into changed messages: names and values of the genuine ones, and what has fooled parsers before."""
 
 from __future__ import annotations
 
@@ -14,6 +13,9 @@ from fuzz.shapes import shape_of
 
 #: Names that a guard could overlook because they belong to the envelope of most protocols.
 ENVELOPE: Final = (b"sign", b"Sign", b"SIGN", b"key", b"KEY", b"method", b"version", b"data", b"signature")
+#: What looks like a signature.
+DIGEST: Final = re.compile(rb"[0-9A-Fa-f]{32,64}")
+#: Values that have fooled parsers.
 TRICKS: Final = (
     b"",
     b" ",
@@ -53,7 +55,7 @@ TRICKS: Final = (
     b"\xed\xa0\x80",
     "１".encode(),
     "١".encode(),
-    "K".encode(),  # noqa: RUF001 - the Kelvin sign, which lower-cases to a k
+    b"\xe2\x84\xaa",  # the Kelvin sign, which lower-cases to a k
     b"\\x1b\\x40",
     b"\\u0000",
     b"\\ud800",
@@ -98,10 +100,7 @@ def words_of(messages: Iterable[Message], more_names: Iterable[str], routes: Seq
             for match in shape.fields(part):
                 names[match[1]] = None
                 value = shape.read(match[2])
-                target = digests if _DIGEST.fullmatch(value) else values
+                target = digests if DIGEST.fullmatch(value) else values
                 target[value] = None
     names |= dict.fromkeys([*ENVELOPE, *(name.encode() for name in more_names)])
     return Words([*names], [*values, *TRICKS], [*digests] or [b"0" * 32], routes)
-
-
-_DIGEST: Final = re.compile(rb"[0-9A-Fa-f]{32,64}")

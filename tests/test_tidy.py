@@ -58,14 +58,14 @@ def tracked_files(root: Path) -> list[Path]:
 
 
 def modules_are_short(root: Path) -> Iterator[str]:
-    for path in python_files(root, "src", "tests", "bench"):
+    for path in python_files(root, "src", "tests", "bench", "fuzz"):
         lines = len(path.read_text(encoding="utf-8").splitlines())
         if lines > MODULE_LINES:
             yield at(root, path, MODULE_LINES + 1, f"the module has {lines} lines; at most {MODULE_LINES}")
 
 
 def functions_are_short(root: Path) -> Iterator[str]:
-    for path in python_files(root, "src", "tests", "bench"):
+    for path in python_files(root, "src", "tests", "bench", "fuzz"):
         for node in ast.walk(parsed(path)):
             if isinstance(node, Function):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -74,13 +74,13 @@ def functions_are_short(root: Path) -> Iterator[str]:
 
 
 def modules_say_what_they_are_for(root: Path) -> Iterator[str]:
-    for path in python_files(root, "src", "bench"):
+    for path in python_files(root, "src", "bench", "fuzz"):
         if not ast.get_docstring(parsed(path)):
             yield at(root, path, 1, "the module has no docstring")
 
 
 def names_say_something(root: Path) -> Iterator[str]:
-    for path in python_files(root, "src", "tests", "bench"):
+    for path in python_files(root, "src", "tests", "bench", "fuzz"):
         for part in path.relative_to(root).with_suffix("").parts:
             if NAMES_THAT_SAY_NOTHING & set(part.lower().split("_")):
                 yield at(root, path, 1, f"the name {part} says nothing")
@@ -99,7 +99,7 @@ def money_is_never_a_float(root: Path) -> Iterator[str]:
 
 
 def states_move_in_one_place(root: Path) -> Iterator[str]:
-    for path in python_files(root, "src", "bench"):
+    for path in python_files(root, "src", "bench", "fuzz"):
         if path.relative_to(root).as_posix() in STATES_MOVE_IN:
             continue
         for node in ast.walk(parsed(path)):
@@ -111,7 +111,7 @@ def states_move_in_one_place(root: Path) -> Iterator[str]:
 
 
 def nothing_is_left_unfinished(root: Path) -> Iterator[str]:
-    for path in python_files(root, "src", "tests", "bench", "scripts"):
+    for path in python_files(root, "src", "tests", "bench", "fuzz", "scripts"):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if found := UNFINISHED.search(line):
                 yield at(root, path, number, f"{found[0]}: finish it")
