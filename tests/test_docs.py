@@ -32,7 +32,9 @@ from anytill.core.wallet import Wallet
 from anytill.dialects import Dialect, load_dialects
 from anytill.dialects.chaoying.calls import CALLS
 from anytill.dialects.chaoying.words import Code, State, TradeState
+from anytill.dialects.semoor import messages as semoor
 from anytill.dialects.teegon import messages as teegon
+from anytill.dialects.yst import messages as yst
 from anytill.transports.clock import MovableClock
 from anytill.transports.watch import JsonWatch
 from anytill.wire.addresses import MAX_URL_LENGTH
@@ -191,6 +193,58 @@ def test_every_word_and_switch_of_teegon_is_explained(language: str) -> None:
     assert not missing([f"`{name}`" for name in fields], text)
     assert not missing([f"`{switch} = " for switch in switches], text)
     assert not missing([f"`{prefix}`" for prefix in teegon.UNPAID_TEXTS.values()], text)
+
+
+#: Of `by purpose`: the rows that are an operation of the client other than `pay`, whose rows bear its methods' names.
+OPERATION_ROWS = ("query", "cancel", "refund", "query_refund")
+
+
+def interfaces_of(dialect: Dialect) -> set[str]:
+    """What the vendor calls each of its interfaces: the word in the request where one address serves several, else the
+    address. A dialect without such words has an interface for each of its routes."""
+    routes = {route.path for route in dialect.routes}
+    match dialect.name:
+        case "chaoying":
+            spelled = {path.lower(): path for path in routes}
+            return {method or spelled[path] for path, method in CALLS}
+        case "semoor":
+            return routes - {semoor.OP_PATH} | {*semoor.ACTIONS}
+        case "yst":
+            return {form.request_type for form in yst.FORMS}
+    return routes
+
+
+def table_under(text: str, heading: int) -> list[list[str]]:
+    """The rows of the table in a page's section of this number, head left out, each as its cells."""
+    section = re.split(r"^## .+$", text, flags=re.MULTILINE)[heading]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in (rows[0], *rows[2:])]
+
+
+@both_languages
+@every_dialect
+def test_every_interface_has_its_place_beside_the_others(language: str, dialect: Dialect) -> None:
+    head, *rows = table_under(page(language, "interfaces"), 1)
+    cells = {row[0]: set(re.findall(r"`([^`]+)`", row[head.index(dialect.name)])) for row in rows}
+    assert set().union(*cells.values()) == interfaces_of(dialect)
+    assert {method for method in Method if cells[method]} == dialect.methods
+    assert {name for name in OPERATION_ROWS if cells[name]} == dialect.operations - {"pay"}
+
+
+@both_languages
+def test_every_address_is_told_once_with_its_methods(language: str) -> None:
+    head, *rows = table_under(page(language, "interfaces"), 2)
+    assert len(head) == 3
+    known = [
+        [dialect.name, ", ".join(sorted(route.methods)), f"`{route.path}`"]
+        for dialect in load_dialects().values()
+        for route in dialect.routes
+    ]
+    assert sorted(rows) == sorted(known)
+    notices = {row[0]: row[2] for row in table_under(page(language, "interfaces"), 3)[1:]}
+    assert {name: bool(form) for name, form in notices.items()} == {
+        dialect.name: dialect.form is not None for dialect in load_dialects().values()
+    }
 
 
 @both_languages

@@ -1,7 +1,8 @@
 """The README, read by a newcomer: every `# walk` block of it and of the pages it leads to is pasted into one bash
 session, in order, against a demo; the output of each block must hold what its `# ->` lines promise.
 
-Needs bash and md5sum. Where curl is missing, a stand-in with the few options that the pages use takes its place.
+Needs bash, md5sum, sha1sum and openssl. Where curl is missing, a stand-in with the few options that the pages use
+takes its place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DIALECT_PAGES = ("teegon.md", "chaoying.md", "semoor.md", "yst.md", "sandbox.md")
+DIALECT_PAGES = ("teegon.md", "chaoying.md", "semoor.md", "yst.md", "cross-protocol.md", "sandbox.md")
 WALKS = {
     "en": ("README.md", *(f"docs/en/{page}" for page in DIALECT_PAGES)),
     "zh": ("README.zh.md", *(f"docs/zh/{page}" for page in DIALECT_PAGES)),
