@@ -23,8 +23,8 @@ FORMS = {
 
 #: Whose samples are lost in the document.
 NO_SAMPLE = {"facepay", "getmchid"}
-#: Of the envelope; and what the sample of a registration stands for, whose fields no table names.
-NOT_IN_TABLES = {"method", "sign", "key1", "key2"}
+#: Of the envelope; and what registrations bring, whose fields no table names.
+NOT_IN_TABLES = {"method", "sign", "key1", "key2", "FullName", "ShortName", "Mobile", "Password", "BankName"}
 
 
 def named(kind: str) -> pytest.MarkDecorator:
@@ -149,6 +149,36 @@ async def test_real_answers_have_the_fields_of_the_samples(desk: Desk) -> None:
     assert set(row) == set(sample)
     coupon = json.loads(real["pay"]["promotion_detail"])
     assert coupon["promotion_detail"][0]["amount"] == 10
+
+
+@pytest.mark.anyio
+async def test_the_management_calls_take_the_samples_and_answer_like_them(desk: Desk) -> None:
+    samples = {vector["name"]: vector["fields"] for vector in VECTORS["source_requests"]}
+    own = {name: COMMON[name] for name in ("agent_id", "mch_id")}
+    real: dict[str, Any] = {}
+
+    async def ask(name: str, path: str, **changes: str) -> None:
+        sample = {each: value for each, value in samples[name].items() if each != "sign"}
+        known = {**sample, **{each: own[each] for each in own if each in sample}, **changes}
+        real[name] = await (desk.link if name in ("PayBoxConfGet", "qrpay") else desk.manage)(path, known)
+
+    await ask("Mch_Reg", "/UnifiedPay/Mch_Reg")
+    await ask("GetMchSMSValid", "/Mch/GetMchSMSValid")
+    code = desk.world.outbox.to("13800000000")[0].text.removeprefix("验证码")[:6]
+    await ask("GetMchId", "/Mch/GetMchId", valid=code)
+    await ask("GetPartnerId", "/Open/GetPartnerId")
+    await ask("GetMchInfo", "/Open/GetMchInfo")
+    await ask("WXA_Code2Session", "/Open/WXA_Code2Session")
+    await ask("wx_addsubdevconfig", "/open/wx_addsubdevconfig", mch_id=own["mch_id"])
+    await ask("qrpay", f"/qrpay/{own['mch_id']}")
+    await ask("PayBoxConfGet", "/Mch/PayBoxConfGet")
+    for name, answer in real.items():
+        sample = answer_of(name)["answer"]
+        assert answer["state"] == "SUCCESS", name
+        assert set(sample) <= set(answer), name
+        assert {each: type(answer[each]) for each in sample} == {each: type(sample[each]) for each in sample}, name
+    (row,) = json.loads(real["GetPartnerId"]["partner_list"])
+    assert set(row) == set(json.loads(answer_of("GetPartnerId")["answer"]["partner_list"])[0])
 
 
 def test_every_call_has_a_vector_and_every_vector_a_call() -> None:
