@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from anytill.core.errors import InvalidPayCode, NotSupported, OrderConflict, PaymentNotFound, Refusal, UnknownCredential
+from anytill.core.errors import (
+    InvalidPayCode,
+    NotSupported,
+    OrderConflict,
+    PayCodeInUse,
+    PaymentNotFound,
+    Refusal,
+    UnknownCredential,
+)
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.money import CNY
 from anytill.core.payment import PaymentRef, RefundOrder, RefundRef, Verdict
@@ -179,7 +188,19 @@ async def test_a_coupon_and_extras_travel(world: World) -> None:
     payment = await client.pay(order)
     assert (payment.amount_fen, payment.paid_fen, payment.coupon_fen) == (100, 90, 10)
     stored = await world.stored(order.order_no)
-    assert stored.details == {"operator_id": "小王", "infoaddo": "a\r\nb"}
+    assert stored.details == {"operator_id": "小王", "infoaddo": "a\r\nb", "device_id": "57206"}
+
+
+async def test_a_code_at_another_device_is_no_retry(world: World) -> None:
+    """The same code, amount and texts at two tills: the second must not be told that the first one was paid."""
+    other = replace(await world.credential("semoor"), login="57207", secret=Secret("c" * 40))
+    await world.store.put_credential(other)
+    order = replace(world.order(), order_no="")
+    first = await world.client("semoor").pay(order)
+    again = await world.client("semoor").pay(order)
+    assert again.payment_id == first.payment_id
+    with pytest.raises(PayCodeInUse):
+        await world.client("semoor", device_id="57207", key="c" * 40).pay(order)
 
 
 async def test_a_device_activates_itself(desk: Desk) -> None:

@@ -110,6 +110,8 @@ async def _micropay(caller: Caller, fields: Fields) -> Answer:
         fen_from_number_text(fields["dic_amount"], field="dic_amount")
     # The document's own sample writes the payer's code into the till's text, which is kept and printed.
     known = {name: _masked(fields[name], code) for name in _DETAILS if name in fields}
+    # A code that another device of the merchant shows again is not this device's retry.
+    known["device_id"] = caller.credential.login
     order = PayOrder(
         order_no=fields.get("no", ""),
         amount_fen=amount_fen,
