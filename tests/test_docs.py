@@ -396,6 +396,26 @@ def test_every_event_is_told(language: str, method: str) -> None:
     assert not missing(names, text)
 
 
+ACT = re.compile(r"(?:agent|merchant|shop|operator|device|key)\.[a-z_]+")
+
+
+def acts() -> set[str]:
+    """Whatever stands in the code as the name of something that was done."""
+    return {
+        node.value
+        for path in sorted(SRC.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ACT.fullmatch(node.value)
+    }
+
+
+@both_languages
+def test_every_act_is_told_and_no_other(language: str) -> None:
+    told = {cell for cell in first_cells(page(language, "devices")) if ACT.fullmatch(cell)}
+    assert len(told) >= 20
+    assert told == acts()
+
+
 def branches(value: ast.expr | None) -> list[ast.expr]:
     """What an expression can be, when it is a choice."""
     if isinstance(value, ast.IfExp):

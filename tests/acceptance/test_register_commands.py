@@ -4,8 +4,12 @@ seconds, what they print once is nowhere else, and what they refuse is told in a
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.harness import Serve, command, running, until
+from tests.acceptance.harness import Serve, clean_environment, command, running, until
 from tests.acceptance.semoor_till import SemoorTill, activate
 from tests.acceptance.tills import ChaoyingTill, TeegonTill, Told, Word
 from tests.acceptance.yst_till import YstTill
@@ -344,3 +348,34 @@ def test_a_pay_box_is_a_device_without_a_key(closed: Desk) -> None:
     }
     assert closed.run("device", "off", "chaoying", "box7")["active"] is False
     assert "box7" not in {each["login"] for each in closed.run("key", "list")}
+
+
+WALK = re.compile(r"^```bash\n# walk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROMISE = re.compile(r"^# -> (.+)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_leads_from_nothing_to_the_first_payment(language: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / language / "devices.md").read_text(encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    blocks = [block.replace("8000", port) for block in WALK.findall(page)]
+    mark = "=== next block ==="
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-eu"],
+        input="trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
+        + "".join(f"echo '{mark}'\n{each}" for each in blocks),
+        env={**clean_environment(), "PATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.split(f"{mark}\n")[1:]
+    assert len(printed) == len(blocks) == 3
+    for block, output in zip(blocks, printed, strict=True):
+        for promise in PROMISE.findall(block):
+            assert promise in output, f"{block}\nprinted\n{output}"
