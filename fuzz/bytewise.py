@@ -110,6 +110,8 @@ def other_digits(random: Random, data: bytes, _words: Words) -> bytes:
         number + b"0",
         number + b"e0",
         number + b"e1",
+        number + b"e400",
+        number + b"e400",
         number[:at] + b"_" + number[at:],
         number[:at] + b"," + number[at:],
         b"0x" + number,

@@ -24,8 +24,8 @@ from fuzz.messages import Message, of_json
 from fuzz.seeds import Genuine, genuine
 
 #: No honest message takes a thousandth of it.
-HANG_S: Final = 5
-_TICK_S: Final = 1
+HANG_S: Final[float] = 5
+TICK_S: Final[float] = 1
 #: Whatever is wrong is usually wrong a hundred times over.
 MOST_KEPT: Final = 20
 
@@ -112,7 +112,8 @@ class Tries:
         weights = [each.weight for each in self.judge.seeds]
         self.possible = bool(weights)
         messages = [each.message for each in self.judge.seeds]
-        self._forger = Forger(seed, messages, weights, origins.words) if weights else None
+        hiding = [each.hiding for each in self.judge.seeds]
+        self._forger = Forger(seed, messages, weights, hiding, origins.words) if weights else None
 
     def forge(self, number: int) -> tuple[Message, tuple[int, ...]]:
         """See `Forger`."""
@@ -202,7 +203,7 @@ class _Watch:
         """Some processor time has passed."""
         self.ticks = self.ticks + 1 if self.number == self.seen else 0
         self.seen = self.number
-        if self.ticks * _TICK_S >= HANG_S:
+        if self.ticks * TICK_S >= HANG_S:
             self.ticks = 0
             raise Hang(f"took more than {HANG_S} s")
 
@@ -212,7 +213,7 @@ def watched() -> Iterator[_Watch]:
     """A watchdog over what happens within: on this process's own time, which nothing else here measures."""
     watch = _Watch()
     before = signal.signal(signal.SIGVTALRM, watch.tick)
-    signal.setitimer(signal.ITIMER_VIRTUAL, _TICK_S, _TICK_S)
+    signal.setitimer(signal.ITIMER_VIRTUAL, TICK_S, TICK_S)
     try:
         yield watch
     finally:

@@ -36,6 +36,8 @@ _WEIGHTS: Final = [*accumulate(weight for _, weight in _IN_PLACE)]
 #: Of all changes: those to the address and the place of fields, and those that take from another message.
 _MOVED: Final = 0.07
 _MIXED: Final = 0.09
+#: How often a message with hidden fields has a border moved, and how often nothing else is done to it then.
+_RESPLIT: Final = 0.8
 #: How many changes come upon each other.
 _DEPTHS: Final = (1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 5)
 _LONGEST: Final = 300_000
@@ -44,8 +46,12 @@ _LONGEST: Final = 300_000
 class Forger:
     """Makes the messages of one campaign: number n is a change of one or two of `genuine`, by index."""
 
-    def __init__(self, seed: int, genuine: Sequence[Message], weights: Sequence[int], words: Words) -> None:
+    def __init__(
+        self, seed: int, genuine: Sequence[Message], weights: Sequence[int], hiding: Sequence[bool], words: Words
+    ) -> None:
+        """`hiding` says which have fields hidden in their texts: most is to be had from them by moving borders."""
         self._seed = seed
+        self._hiding = hiding
         self._genuine = genuine
         self._words = words
         self._upto = [*accumulate(weights)]
@@ -58,6 +64,10 @@ class Forger:
         first = self._draw()
         parents = {first: None}
         message = self._genuine[first]
+        if self._hiding[first] and random.random() < _RESPLIT:
+            message = self._in_place(message, fieldwise.resplit)
+            if random.random() < _RESPLIT:
+                return message, (first,)
         for _ in range(random.choice(_DEPTHS)):
             kind = random.random()
             if kind < _MOVED:
@@ -125,7 +135,10 @@ class Forger:
         parts = here.split(b"&")
         taken = [part for part in parts if random.random() < 0.3]
         left = parts if copied else [part for part in parts if part not in taken]
-        there = b"&".join([*([there] if there else []), *taken])
+        moved = b"&".join(taken)
+        if random.random() < 0.5:
+            moved = random.choice((fieldwise.revalue, fieldwise.renumber))(random, moved, self._words)
+        there = b"&".join([each for each in (there, moved) if each])
         here = b"&".join(left)
         query, body = (there, here) if message.body else (here, there)
         return replace(message, query=query, body=body)

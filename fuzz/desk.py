@@ -69,6 +69,20 @@ def plain(value: object) -> str:
     return f"{type(value).__name__}({', '.join(f'{name}={plain(getattr(value, name))}' for name in names)})"
 
 
+def leaves(value: object) -> list[object]:
+    """The plain values that a value is made of, secrets revealed, each where it always stands."""
+    if isinstance(value, Secret):
+        return [value.reveal()]
+    if isinstance(value, Mapping):
+        return [leaf for name in sorted(value) for leaf in (name, *leaves(value[name]))]
+    if isinstance(value, str | bytes | int | None):
+        return [value]
+    if isinstance(value, Iterable):
+        return [leaf for each in value for leaf in leaves(each)]
+    names = [each.name for each in fields(value)] if hasattr(value, "__dataclass_fields__") else []  # type: ignore[arg-type]
+    return [type(value), *(leaf for name in names for leaf in leaves(getattr(value, name)))]
+
+
 class Desk:
     """Looks like a `Gateway` to a dialect's server."""
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Final
 
 from fuzz.bytewise import Change, other_digits
-from fuzz.shapes import FORM, JSON, XML, Shape, shape_of
+from fuzz.shapes import ATTRIBUTES, FORM, JSON, XML, Shape, shape_of, shapes_of
 from fuzz.words import DIGEST, Words
 
 _SEPARATED: Final = re.compile(rb"&([A-Za-z0-9_.]{1,64})=")
@@ -22,7 +22,7 @@ _SEPARATED: Final = re.compile(rb"&([A-Za-z0-9_.]{1,64})=")
 
 def _pick(random: Random, data: bytes) -> tuple[Shape, Sequence[re.Match[bytes]], int]:
     """The notation, its fields, and one of them; -1 when there are none."""
-    shape = shape_of(data)
+    shape = random.choice(shapes_of(data))
     fields = shape.fields(data)
     return shape, fields, int(random.random() * len(fields)) if fields else -1
 
@@ -150,7 +150,7 @@ def rewrite(random: Random, data: bytes, _words: Words) -> bytes:
     if at < 0:
         return data
     match = fields[at]
-    ways = _REWRITES[shape.name]
+    ways = _REWRITES["xml" if shape is ATTRIBUTES else shape.name]
     value = random.choice(ways)(random, match[2])
     return _with(data, match, shape.build(match[1], value))
 
@@ -190,6 +190,7 @@ def _escaped_json(random: Random, value: bytes) -> bytes:
     return b'"' + before + escaped.encode() + after + b'"'
 
 
+_NUMBERS: Final = (b"1e400", b"-1", b"1e-9", b"0.005", b"99999999999999999999", b"NaN", b"-Infinity", b"01", b"1.")
 _REWRITES: Final[dict[str, tuple[Callable[[Random, bytes], bytes], ...]]] = {
     "form": (
         _percent,
@@ -225,6 +226,8 @@ _REWRITES: Final[dict[str, tuple[Callable[[Random, bytes], bytes], ...]]] = {
         lambda _random, value: b'{"a":' + value + b"}",
         lambda _random, value: b"null",
         lambda _random, value: b"true",
+        lambda random, value: random.choice(_NUMBERS) if value[:1].isdigit() else value,
+        lambda random, value: random.choice(_NUMBERS) if value[:1].isdigit() else value,
         lambda _random, value: value + b".0",
         lambda _random, value: value + b"e0",
         lambda _random, value: value + b" ",
@@ -287,8 +290,8 @@ _DOCUMENTS: Final[dict[str, tuple[tuple[bytes, bytes], ...]]] = {
 def entity(random: Random, data: bytes, words: Words) -> bytes:
     """An entity that is declared and used in some value. What it would stand for is spelled out nowhere."""
     shape, fields, at = _pick(random, data)
-    if shape is not XML or at < 0:
-        return document(random, data, words)
+    if shape not in (XML, ATTRIBUTES) or at < 0:
+        return renumber(random, data, words)
     used = _with(data, fields[at], shape.build(fields[at][1], random.choice((b"&e;", fields[at][2] + b"&e;"))))
     root = re.search(rb"<[A-Za-z_]", used)
     begin = root.start() if root else 0
@@ -350,48 +353,42 @@ def resplit(random: Random, data: bytes, words: Words) -> bytes:
     return data[: fields[0].start()] + shape.glue.join(written) + data[fields[-1].end() :]
 
 
-def _split_off(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
-    """A field that stands hidden in a value, behind a separator, becomes one of its own."""
-    hidden = [(name, match) for name in names for match in _SEPARATED.finditer(values[name])]
-    if not hidden:
-        _split_name(random, values, names, at, words)
-        return
-    name, match = random.choice(hidden)
-    value = values[name]
-    values[name] = value[: match.start()]
-    values[match[1]] = value[match.end() :]
-
-
-def _split_name(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
-    """A name that stands anywhere in a value begins a field of its own."""
-    hidden = [(name, match) for name in names for match in words.any_name.finditer(values[name])]
+def _reveal(random: Random, values: dict[bytes, bytes], names: list[bytes], words: Words, *, separated: bool) -> None:
+    """A field that stands hidden in a value becomes one of its own. Where there is one of that name already, what is
+    signed between the two becomes part of it, and of its value."""
+    pattern = _SEPARATED if separated else words.any_name
+    hidden = [(at, match) for at, name in enumerate(names) for match in pattern.finditer(values[name])]
     if not hidden:
         return
-    name, match = random.choice(hidden)
-    value = values[name]
+    at, match = random.choice(hidden)
+    name, other = names[at], match[1] if separated else match[0]
+    value, tail = values[name], b""
+    if other in names[at + 1 :]:
+        for between in names[at + 1 : names.index(other) + 1]:
+            tail += _joined(between, values.pop(between), separated=separated)
     values[name] = value[: match.start()]
-    values[match[0]] = value[match.end() :]
+    values[other] = value[match.end() :] + tail
+
+
+def _joined(name: bytes, value: bytes, *, separated: bool) -> bytes:
+    """A field as it stands in the signed text behind another."""
+    return b"&%b=%b" % (name, value) if separated else name + value
+
+
+def _reveal_separated(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
+    separated = any(_SEPARATED.search(value) for value in values.values())
+    _reveal(random, values, names, words, separated=separated)
+
+
+def _reveal_run_together(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
+    _reveal(random, values, names, words, separated=False)
 
 
 def _swallow(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, words: Words) -> None:
-    """A field becomes part of the value before it; and what then stands hidden there may be split off."""
-    if at + 1 >= len(names):
-        return
-    name, other = names[at], names[at + 1]
-    separated = random.random() < 0.5
-    tail = values.pop(other)
-    values[name] += b"&%b=%b" % (other, tail) if separated else other + tail
-    if random.random() < 0.7:
-        _split_first(values, name, words, separated=separated)
-
-
-def _split_first(values: dict[bytes, bytes], name: bytes, words: Words, *, separated: bool) -> None:
-    """Split at the first border, which is not the one that was just taken away if there is any other."""
-    value = values[name]
-    match = (_SEPARATED if separated else words.any_name).search(value)
-    if match:
-        values[name] = value[: match.start()]
-        values[match[1] if separated else match[0]] = value[match.end() :]
+    """A field becomes part of the value before it."""
+    if at + 1 < len(names):
+        other = names[at + 1]
+        values[names[at]] += _joined(other, values.pop(other), separated=random.random() < 0.5)
 
 
 def _shift(random: Random, values: dict[bytes, bytes], names: list[bytes], at: int, _words: Words) -> None:
@@ -423,7 +420,15 @@ def _bare_tail(random: Random, values: dict[bytes, bytes], names: list[bytes], a
     values[value[cut:].lstrip(b"&").rstrip(b"=")] = b""
 
 
-_RESPLITS: Final = (_split_off, _split_off, _split_name, _swallow, _swallow, _shift, _bare_tail)
+_RESPLITS: Final = (
+    _reveal_separated,
+    _reveal_separated,
+    _reveal_run_together,
+    _reveal_run_together,
+    _swallow,
+    _shift,
+    _bare_tail,
+)
 
 #: Each with its weight.
 CHANGES: Final[tuple[tuple[Change, int], ...]] = (
@@ -438,7 +443,7 @@ CHANGES: Final[tuple[tuple[Change, int], ...]] = (
     (reorder, 5),
     (rewrite, 12),
     (document, 3),
-    (entity, 2),
+    (entity, 7),
     (strip, 3),
     (resplit, 22),
 )

@@ -12,26 +12,26 @@ under a stranger's key may mean nothing at all.
 
 Some vendors do not sign the address, so that a genuine request, whole, can be sent to another one. Where that is so and
 cannot be helped it stands in `known.toml`, with the reason, and is counted apart (`ELSEWHERE`); anywhere else it is
-wrong. The same holds for what the vendor lets anybody ask without a signature.
+wrong. The same holds for what the vendor lets anybody ask without a signature, for answers without one, and for free
+texts whose tail can be made a field that nobody reads (`TAIL`, see `wire.one_meaning`).
 
 No entity of an XML document is resolved, and no file read: what would come of it is a text that no message spells out.
 """
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from anytill.core.errors import Refusal
 from anytill.dialects import Dialect
 from anytill.ports import Unreachable
 from anytill.wire.errors import BadSignature, WireError
-from fuzz.desk import Asked, plain
+from fuzz import known
+from fuzz.desk import Asked, leaves, plain
 from fuzz.fieldwise import CANARY
 from fuzz.messages import Message
 from fuzz.running import run
@@ -54,6 +54,7 @@ class Verdict(StrEnum):
     REFUSED_LATER = "refused later"  # the signature was good
     UNCHANGED = "accepted unchanged"
     OTHER_READING = "accepted, its origin refused"
+    TAIL = "a text without its tail"
     ELSEWHERE = "genuine, at another address"
     WITHOUT_KEY = "open to all"  # an operation that needs no signature
     CHANGED = "accepted, unsigned"  # an answer that the vendor does not sign
@@ -129,7 +130,7 @@ class Requests:
         return Verdict.BAD_SIGNATURE if desk.looked_up else Verdict.UNREADABLE
 
     def _accepted(self, route: str, message: Message, parents: Sequence[int], number: int) -> Verdict:
-        unsigned = known("open", self._genuine.dialect.name).get(route, frozenset())
+        unsigned = known.operations("open", self._genuine.dialect.name).get(route, frozenset())
         guarded = [each for each in self._desk.asked if each.name not in unsigned]
         if not guarded:
             return Verdict.WITHOUT_KEY
@@ -140,6 +141,8 @@ class Requests:
             return Verdict.UNCHANGED
         if self._is_moved(route, message, parents, new):
             return Verdict.ELSEWHERE
+        if known.tails(self._genuine.dialect.name) and all(_lost_a_tail(each, origins) for each in new):
+            return Verdict.TAIL
         silent = [parent for parent in parents if not self.seeds[parent].meant and self.seeds[parent].trusted]
         if not silent:
             raise Wrong(f"changed meaning: the gateway was asked for {_shown(new)}")
@@ -156,7 +159,7 @@ class Requests:
                 continue
             if any(meant <= {each.digest for each in asked} for asked in self._asked_at(origin.message, message)):
                 names = {each.name for each in new}
-                if not names <= known("moved", self._genuine.dialect.name).get(route, frozenset()):
+                if not names <= known.operations("moved", self._genuine.dialect.name).get(route, frozenset()):
                     raise Wrong(f"a genuine request for {origin.message.path}, sent to {route}, does {sorted(names)}")
                 return True
         return False
@@ -179,18 +182,10 @@ class Requests:
                 for method in sorted(route.methods):
                     for asked in self._asked_at(seed.message, Message(b"", method=method, path=route.path)):
                         new = {each.name for each in asked if each.digest not in seed.meant}
-                        new -= known("open", self._genuine.dialect.name).get(route.path, frozenset())
+                        new -= known.operations("open", self._genuine.dialect.name).get(route.path, frozenset())
                         if new:
                             found.setdefault(route.path, set()).update(new)
         return found
-
-
-@cache
-def known(sort: str, dialect: str) -> Mapping[str, frozenset[str]]:
-    """What `known.toml` allows: operations by address. `moved` for genuine requests that were made for another address,
-    `open` for requests without a signature."""
-    rows = tomllib.loads((Path(__file__).parent / "known.toml").read_text(encoding="utf-8"))[sort]
-    return {row["at"]: frozenset(row["does"]) for row in rows if row["dialect"] == dialect}
 
 
 class Notices:
@@ -294,6 +289,27 @@ def _leads_to(path: str, known: str, prefix: bool, ignore_case: bool) -> bool:
         return path == known
     name = path[len(known) :]
     return path.startswith(known) and bool(name) and "/" not in name
+
+
+def _lost_a_tail(asked: Asked, origins: Iterable[Seed]) -> bool:
+    """Whether an origin asked for the same, but for a tail of some text that looks like a field nobody knows."""
+    said = leaves(asked)
+    return any(
+        len(said) == len(before) and all(map(_is_beginning, said, before))
+        for origin in origins
+        for before in map(leaves, origin.asked)
+    )
+
+
+def _is_beginning(said: object, before: object) -> bool:
+    if said == before:
+        return True
+    if not (isinstance(said, str) and isinstance(before, str) and before.startswith(said)):
+        return False
+    return _TAIL.fullmatch(before[len(said) :]) is not None
+
+
+_TAIL: Final = re.compile(r"(?:&[A-Za-z0-9_.]{1,64}=.*)", re.DOTALL)
 
 
 def _look_for_canary(told: bytes, value: object) -> None:

@@ -31,6 +31,7 @@ from anytill.dialects import Client, Dialect
 from anytill.ports import Send, Unreachable
 from anytill.wire.errors import WireError
 from anytill.wire.http import HttpRequest, HttpResponse
+from fuzz import known
 from fuzz.desk import NOW_MS, Asked, Desk
 from fuzz.fieldwise import without_digests
 from fuzz.messages import Message, of_request, of_response
@@ -72,6 +73,8 @@ class Seed:
     meant: frozenset[str]
     trusted: bool = True  # signed by somebody whom the other side knows
     weight: int = 10
+    hiding: bool = False  # fields stand hidden in its texts
+    asked: tuple[Asked, ...] = ()
     answers: int = -1  # for an answer: which talk it belongs to …
     turn: int = 0  # … and which answer of it
 
@@ -99,6 +102,7 @@ class Genuine:
     words: Words
     desk: Desk
     open_calls: frozenset[tuple[str, str]]  # what a stranger got: (path, operation)
+    unsigned: frozenset[str]  # the sorts of calls whose answers were believed without a signature
     faults: Sequence[str] = ()  # calls of the client that went wrong by themselves
 
     def client(self, send: Send) -> Client:
@@ -171,16 +175,18 @@ class _Writing:
             return done, None
         return done, value
 
-    def act(self, party: _Party, what: str, call: Call, weight: int = 10) -> object:
+    def act(self, party: _Party, what: str, call: Call, weight: int = 10, *, hiding: bool = False) -> object:
         """One call, its requests and answers kept; what came of it."""
         done, value = self.exchanges(party, call)
         for each in done:
             if party.trusted:
-                meant = frozenset(asked.digest for asked in each.asked)
+                meant, meaning = frozenset(asked.digest for asked in each.asked), each.asked
             else:
-                meant = frozenset()
+                meant, meaning = frozenset(), ()
                 self.open_calls |= {(each.request.path, asked.name) for asked in each.asked}
-            self.seeds.append(Seed(f"{party.name}: {what}", each.request, meant, party.trusted, weight))
+            self.seeds.append(
+                Seed(f"{party.name}: {what}", each.request, meant, party.trusted, weight, hiding, meaning)
+            )
         if party.name == "own" and weight >= 10 and done:
             answers = tuple(each.answer for each in done)
             self.talks.append(Talk(what, call, answers, value, signed=False))
@@ -208,10 +214,21 @@ def genuine(dialect: Dialect) -> Genuine:
     desk.freeze()
     messages = [seed.message for seed in (*writing.seeds, *notices, *writing.answers)]
     words = words_of(messages, names, dialect.routes)
-    signed = {_sort(talk) for talk in writing.talks if _is_signed(dialect, stranger, talk)}
-    talks = [replace(talk, signed=_sort(talk) in signed) for talk in writing.talks]
-    open_calls = frozenset(writing.open_calls)
-    return Genuine(dialect, writing.seeds, notices, writing.answers, talks, words, desk, open_calls, writing.faults)
+    believed = {_sort(talk) for talk in writing.talks if talk.value is not None}
+    unsigned = believed - {_sort(talk) for talk in writing.talks if _is_signed(dialect, stranger, talk)}
+    talks = [replace(talk, signed=_sort(talk) not in known.unsigned(dialect.name)) for talk in writing.talks]
+    return Genuine(
+        dialect=dialect,
+        requests=writing.seeds,
+        notices=notices,
+        answers=writing.answers,
+        talks=talks,
+        words=words,
+        desk=desk,
+        open_calls=frozenset(writing.open_calls),
+        unsigned=frozenset(unsigned),
+        faults=writing.faults,
+    )
 
 
 # Who sends
@@ -426,7 +443,7 @@ def _hidden_borders(writing: _Writing, party: _Party, details: Mapping[str, str]
                     plain = slot in ("attach", "subject")
                     change = {slot: text} if plain else {"details": {**DETAILS, slot: text}}
                     order = writing.order(method, Wallet.WECHAT, **change)
-                    writing.act(party, f"pay {method} with {text!r} as {slot}", _pay(order), weight=3)
+                    writing.act(party, f"pay {method} with {text!r} as {slot}", _pay(order), weight=4, hiding=True)
 
 
 # Notices and answers

@@ -72,6 +72,14 @@ XML: Final = Shape(
     _write_xml,
     _read_xml,
 )
+ATTRIBUTES: Final = Shape(
+    "attributes",
+    re.compile(rb"""(?<=\s)([A-Za-z_][\w.:-]*)="([^"<]*)"(?=[^<]*>)"""),
+    b" ",
+    lambda name, value: b'%b="%b"' % (name, value),
+    lambda text: _write_xml(text).replace(b'"', b"&quot;"),
+    _read_xml,
+)
 JSON: Final = Shape(
     "json",
     re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:\s*("(?:[^"\\]|\\.)*"|[^,{}\[\]"]+)'),
@@ -86,3 +94,9 @@ def shape_of(data: bytes) -> Shape:
     """The notation that the bytes look like; a form when they look like nothing."""
     first = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     return {b"<": XML, b"{": JSON}.get(first, FORM)
+
+
+def shapes_of(data: bytes) -> tuple[Shape, ...]:
+    """All notations of fields in the bytes: XML has two."""
+    shape = shape_of(data)
+    return (XML, ATTRIBUTES) if shape is XML and b'="' in data else (shape,)

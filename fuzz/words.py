@@ -9,7 +9,7 @@ from typing import Final
 
 from anytill.dialects import Route
 from fuzz.messages import Message
-from fuzz.shapes import shape_of
+from fuzz.shapes import shapes_of
 
 #: Names that a guard could overlook because they belong to the envelope of most protocols.
 ENVELOPE: Final = (b"sign", b"Sign", b"SIGN", b"key", b"KEY", b"method", b"version", b"data", b"signature")
@@ -82,10 +82,11 @@ class Words:
     values: Sequence[bytes]
     digests: Sequence[bytes]
     routes: Sequence[Route] = ()
-    any_name: re.Pattern[bytes] = field(init=False)
+    fields: Sequence[bytes] = ()  # those of the names that genuine messages use
+    any_name: re.Pattern[bytes] = field(init=False)  # finds one of them in a text
 
     def __post_init__(self) -> None:
-        known = sorted({name for name in self.names if len(name) > 1}, key=len, reverse=True)
+        known = sorted({name for name in self.fields if len(name) > 1}, key=len, reverse=True)
         object.__setattr__(self, "any_name", re.compile(b"|".join(map(re.escape, known)) or rb"(?!)"))
 
 
@@ -96,11 +97,12 @@ def words_of(messages: Iterable[Message], more_names: Iterable[str], routes: Seq
     digests: dict[bytes, None] = {}
     for message in messages:
         for part in (message.query, message.body):
-            shape = shape_of(part)
-            for match in shape.fields(part):
-                names[match[1]] = None
-                value = shape.read(match[2])
-                target = digests if DIGEST.fullmatch(value) else values
-                target[value] = None
+            for shape in shapes_of(part):
+                for match in shape.fields(part):
+                    names[match[1]] = None
+                    value = shape.read(match[2])
+                    target = digests if DIGEST.fullmatch(value) else values
+                    target[value] = None
+    fields = [*names]
     names |= dict.fromkeys([*ENVELOPE, *(name.encode() for name in more_names)])
-    return Words([*names], [*values, *TRICKS], [*digests] or [b"0" * 32], routes)
+    return Words([*names], [*values, *TRICKS], [*digests] or [b"0" * 32], routes, fields)

@@ -300,7 +300,7 @@ def test_a_settings_file_that_is_not_there(arguments: tuple[str, ...], tmp_path:
 def test_a_gateway_says_where_it_listens_and_that_it_has_stopped(tmp_path: Path) -> None:
     serve = Serve(tmp_path, store=f"sqlite:///{tmp_path / 'shop.db'}")
     with running(serve):
-        told = f"listening on {serve.url}, 1 merchant, 2 credentials, channel wallet\n"
+        told = f"listening on {serve.url}, 1 merchant, 4 credentials, channel wallet\n"
         assert told in serve.printed()
         file = tmp_path / "till.json"
         till = {"base_url": serve.url, "client_id": "corner0shop0till0000001"}

@@ -20,7 +20,8 @@ from tests.acceptance.yst_till import children, notice_sign
 TEEGON_DELAYS_S = (0, 15, 15, 30, 180, 600)
 CHAOYING_DELAYS_S = (0, 15, 15, 15, 30, 180)
 YST_DELAYS_S = (0, 30, 30, 60, 300, 900)
-SLACK_S = 1.5
+#: A try comes this late at the most: the clock runs while a busy machine starts a gateway or delivers a request.
+SLACK_S = 10.0
 #: Five ways of not saying "I heard".
 DEAF = ((500, b"success"), (200, b"fail"), (302, b""), (404, b"SUCCESS"), (200, b"<html>success</html>"))
 #: And what YST's merchants answer: XML, and five things that are not this.
@@ -48,11 +49,19 @@ def about_notice(demo: Demo) -> dict[str, Any]:
     return {**json.loads(row["about"]), "state": row["state"]}
 
 
+def advance_to(demo: Demo, at_ms: int) -> bool:
+    """Move the clock to shortly before a moment; False where a busy machine has let it pass already."""
+    away_s = (at_ms - demo.now_ms()) // 1_000
+    if away_s < 1:
+        return False
+    demo.advance(away_s)
+    return demo.now_ms() < at_ms + 500
+
+
 def six_tries(demo: Demo, receiver: Receiver, delays_s: Sequence[int]) -> Sequence[Notice]:
     """Let all tries happen, each not before its time, with a kill -9 after the third; nothing comes after the last."""
     for nth, delay_s in enumerate(delays_s, 1):
-        if delay_s > 1:
-            demo.advance(delay_s - 1)
+        if nth > 1 and advance_to(demo, receiver.heard[-1].at_ms + (delay_s - 1) * 1_000):
             assert len(receiver.heard) == nth - 1, "too early"
         until(lambda nth=nth: len(receiver.heard) == nth, f"try {nth}", 10)  # type: ignore[misc]
         until(lambda nth=nth: about_notice(demo)["tries"] == nth, "it is noted", 10)  # type: ignore[misc]

@@ -174,20 +174,22 @@ PROMISE_OF_WORD = {Word.NO: 0, Word.OPEN: 1, Word.YES: 2}
 
 @by_each
 async def test_pay_here_ask_there_refund_elsewhere_read_anywhere(world: World, payer: str) -> None:
-    stories = [(asker, refunder, reader) for asker in ASKING for refunder in REFUNDING for reader in ASKING]
-    for asker, refunder, reader in stories:
+    stories = [(asker, refunder) for asker in ASKING for refunder in REFUNDING]
+    for asker, refunder in stories:
         order = world.order(amount_fen=501)
         refund_no = f"B{order.order_no}"
         assert (await paid(world, payer, order)).verdict is Verdict.PAID
         assert (await ask(world, asker, order.order_no)).verdict is Verdict.PAID
         await wallet_agrees(world, order.order_no, charged_fen=501, refunded_fen=0, net_fen=501)
         assert (await given_back(world, refunder, order.order_no, refund_no, 250)).state is RefundState.DONE
-        assert (await ask(world, reader, order.order_no)).verdict is Verdict.PAID
+        # Reading changes nothing of what has ended, so one story serves all readers.
+        for reader in ASKING:
+            assert (await ask(world, reader, order.order_no)).verdict is Verdict.PAID
         assert (await bill(world, order.order_no)).fields["refund_total"] == "-2.50"
         await wallet_agrees(world, order.order_no, charged_fen=501, refunded_fen=250, net_fen=251)
         known = await world.stored(order.order_no)
         assert (known.paid_fen, known.refunded_fen, known.reserved_fen) == (501, 250, 250)
-    assert len(stories) == len(ASKING) * len(REFUNDING) * len(ASKING)
+    assert len(stories) == len(ASKING) * len(REFUNDING) > 0
 
 
 @by_each
