@@ -62,14 +62,14 @@ class Call:
 
 
 async def _pay(caller: Caller, fields: Fields) -> Told:
-    payment = await caller.till.pay(order_of(fields, Method.BARCODE))
+    payment = await caller.till.pay(order_of(fields, Method.BARCODE, caller.credential.login))
     return answers.payment(payment, await caller.printer())
 
 
 def _preorder(method: Method) -> Callable[[Caller, Fields], Awaitable[Told]]:
     async def perform(caller: Caller, fields: Fields) -> Told:
         registered_url = caller.credential.options.get(OPTION_NOTIFY_URL, "")
-        payment = await caller.till.pay(order_of(fields, method, registered_url))
+        payment = await caller.till.pay(order_of(fields, method, caller.credential.login, registered_url))
         return answers.preorder(payment, await caller.printer())
 
     return perform
