@@ -134,6 +134,7 @@ async def test_merchants_that_an_agent_brought_in_are_still_its_own(start: Start
     assert number is not None
     await start()
     assert set((await start.agent()).merchants) == {"1", number}
+    assert (await start.acts())[-1][0] == "merchant.enrol", "the start changed nothing, and tells of nothing"
     await start(TOML.replace("[[credential]]", '[[merchant]]\nid = "m2"\nname = "n"\n[[credential]]', 1))
     await start(TOML.replace('{ "1" = "m1" }', '{ "1" = "m2", "2" = "m1" }'))
     merchants = dict((await start.agent()).merchants)

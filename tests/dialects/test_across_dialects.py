@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from anytill.core.errors import RefundExceedsPaid
-from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.errors import NotRefundable, RefundExceedsPaid
+from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundState
 from anytill.core.payment import (
     Method,
     Payment,
@@ -32,6 +32,7 @@ from anytill.dialects import load_dialects
 from anytill.wire.http import FORM, HttpRequest
 from tests.acceptance import semoor_till
 from tests.acceptance.tills import Told, Word
+from tests.gateway.meddler import meddled
 from tests.world import BASE_URL, World
 
 pytestmark = pytest.mark.anyio
@@ -235,6 +236,51 @@ async def test_what_one_takes_back_is_taken_back_for_all(world: World, payer: st
         await world.check_books(order_no)
         rows = await world.wallet.statement(merchant_order=order_no)
         assert [row["net_fen"] for row in rows if isinstance(row, dict)] == [0] * len(rows), ending
+
+
+@by_each
+async def test_while_the_wallet_is_silent_nobody_is_told_an_end(world: World, payer: str) -> None:
+    """Orders on their way back and refunds whose end nobody knows stay open in every vendor's words, until they end."""
+    meddler = await meddled(world)
+    undone: dict[str, PaymentState] = {}
+    for canceller in CANCELLING:
+        for ending, state in (("00", PaymentState.REVERSING), ("03", PaymentState.CANCELLING)):
+            order = world.order(ending, amount_fen=777)
+            await paid(world, payer, order)
+            meddler.is_silent = True
+            told = await world.client(canceller).cancel(await ref_of(world, order.order_no))
+            meddler.is_silent = False
+            assert told.verdict is Verdict.OPEN, f"{canceller} tells of a cancel that nobody has confirmed"
+            undone[order.order_no] = state
+    given: list[str] = []
+    for refunder in REFUNDING:
+        order = world.order(amount_fen=500)
+        await paid(world, payer, order)
+        meddler.is_silent = True
+        told_refund = await given_back(world, refunder, order.order_no, f"B{order.order_no}", 100)
+        meddler.is_silent = False
+        assert told_refund.state not in OUTCOMES
+        given.append(order.order_no)
+    meddler.is_silent = True
+    for number, (order_no, state) in enumerate(undone.items()):
+        assert await all_ask(world, order_no, number) is Verdict.OPEN
+        await bill(world, order_no)
+        for refunder in REFUNDING:
+            with pytest.raises(NotRefundable):
+                await world.client(refunder).refund(RefundOrder(await ref_of(world, order_no), f"N{refunder}", 1))
+        assert (await world.stored(order_no)).state is state
+    for order_no in given:
+        await all_ask_about_refund(world, order_no, f"B{order_no}")
+        assert (await stored_refund(world, order_no, f"B{order_no}")).state in OPEN_REFUND_STATES
+        assert "refund_total" not in (await bill(world, order_no)).fields
+    meddler.is_silent = False
+    await world.pass_s(300)
+    for order_no in undone:
+        assert await all_ask(world, order_no) is Verdict.NOT_PAID
+        await wallet_agrees(world, order_no, net_fen=0)
+    for order_no in given:
+        await all_ask_about_refund(world, order_no, f"B{order_no}")
+        await wallet_agrees(world, order_no, charged_fen=500, refunded_fen=100, net_fen=400)
 
 
 @by_each

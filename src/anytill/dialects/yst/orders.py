@@ -25,8 +25,8 @@ _TRAILING_COMMA: Final = re.compile(r",(?=\s*[}\]])")
 
 
 def order_of(fields: Mapping[str, str], method: Method, account: str, registered_url: str = "") -> PayOrder:
-    """The order of a terminal's request to pay. `registered_url` is where the merchant wants to hear of orders that name
-    no address themselves. Raises WireError."""
+    """The order of a terminal's request to pay. `registered_url` is where the merchant hears of orders that name no
+    address themselves. Raises WireError."""
     if method is Method.H5 and fields["channel"] == "W" and "ip" not in fields:
         raise MissingField("ip")
     goods = fields.get("prod_details", "")
