@@ -56,6 +56,9 @@ class ReadyGateway:
         """See `gateway.Gateway`."""
         return self._credential
 
+    def seen(self, credential: Credential, peer: str) -> None:
+        """See `gateway.Gateway`."""
+
     def till(self, credential: Credential, number: str = "") -> ReadyGateway:
         """See `gateway.Gateway`."""
         credential.merchant_id(number)

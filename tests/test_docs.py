@@ -57,6 +57,11 @@ def page(language: str, name: str) -> str:
     return (DOCS / language / f"{name}.md").read_text(encoding="utf-8")
 
 
+def has_page(dialect: Dialect) -> bool:
+    """A dialect just made from the template has a README only. Whoever gives it a page adds it to the tables too."""
+    return any((DOCS / language / f"{dialect.name}.md").exists() for language in LANGUAGES)
+
+
 def missing(things: Iterator[str] | list[str] | set[str], text: str) -> list[str]:
     return sorted(thing for thing in things if thing not in text)
 
@@ -224,6 +229,8 @@ def table_under(text: str, heading: int) -> list[list[str]]:
 @both_languages
 @every_dialect
 def test_every_interface_has_its_place_beside_the_others(language: str, dialect: Dialect) -> None:
+    if not has_page(dialect):
+        pytest.skip("this dialect is told of by its README alone, as yet")
     head, *rows = table_under(page(language, "interfaces"), 1)
     cells = {row[0]: set(re.findall(r"`([^`]+)`", row[head.index(dialect.name)])) for row in rows}
     assert set().union(*cells.values()) == interfaces_of(dialect)
@@ -237,20 +244,20 @@ def test_every_address_is_told_once_with_its_methods(language: str) -> None:
     assert len(head) == 3
     known = [
         [dialect.name, ", ".join(sorted(route.methods)), f"`{route.path}`"]
-        for dialect in load_dialects().values()
+        for dialect in filter(has_page, load_dialects().values())
         for route in dialect.routes
     ]
     assert sorted(rows) == sorted(known)
     notices = {row[0]: row[2] for row in table_under(page(language, "interfaces"), 3)[1:]}
     assert {name: bool(form) for name, form in notices.items()} == {
-        dialect.name: dialect.form is not None for dialect in load_dialects().values()
+        dialect.name: dialect.form is not None for dialect in filter(has_page, load_dialects().values())
     }
 
 
 @both_languages
 @every_dialect
 def test_every_schedule_of_notices_is_told(language: str, dialect: Dialect) -> None:
-    if dialect.form is None or not (DOCS / language / f"{dialect.name}.md").exists():
+    if dialect.form is None or not has_page(dialect):
         pytest.skip("this dialect has no notices, or no page yet")
     delays = " ".join(short(delay_ms) for delay_ms in dialect.form.delays_ms)
     (row,) = re.findall(rf"^\| {dialect.name} \|.*$", page(language, "notices"), re.MULTILINE)
