@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from anytill.bootstrap.nodes import NodeHolder
 from anytill.channels.sandbox import Outbox, SandboxChannel
 from anytill.channels.sandbox.control import SandboxControl
-from anytill.dialects import Dialect, load_dialects
+from anytill.dialects import Handle, load_dialects
 from anytill.gateway import Gateway
 from anytill.ports import Channel, Clock, DueKind, Store
 from anytill.transports.clock import MovableClock
@@ -19,23 +19,24 @@ from anytill.wire.http import HttpRequest, HttpResponse, text
 
 
 def dialect_routes(gateway: Gateway, watch: JsonWatch) -> list[tuple[Route, Handler]]:
-    """Every path of every dialect, with the dialect's own answer when the fault is ours."""
+    """Every path of every dialect that is not served by terminals of its own, with the dialect's own answer when the fault is ours."""
     return [
         (
             Route(method, route.path, route.ignore_case, on_error=dialect.system_error, prefix=route.prefix),
-            _timed(dialect, gateway, watch),
+            _timed(dialect.name, dialect.handle, gateway, watch),
         )
         for dialect in load_dialects().values()
+        if dialect.handle is not None
         for route in dialect.routes
         for method in sorted(route.methods)
     ]
 
 
-def _timed(dialect: Dialect, gateway: Gateway, watch: JsonWatch) -> Handler:
+def _timed(dialect: str, answer: Handle, gateway: Gateway, watch: JsonWatch) -> Handler:
     async def handle(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        response = await dialect.handle(request, gateway)
-        watch.observe_request(dialect.name, response.status, time.perf_counter() - started)
+        response = await answer(request, gateway)
+        watch.observe_request(dialect, response.status, time.perf_counter() - started)
         return response
 
     return handle

@@ -15,14 +15,17 @@ from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from anytill.core.errors import Refusal
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method, Payment
 from anytill.gateway import Gateway
-from anytill.ports import NoticeForm, Send, Till
+from anytill.ports import NoticeForm, Panel, Send, Terminal, Till
 from anytill.wire.http import HttpRequest, HttpResponse
+
+
+Handle: TypeAlias = Callable[[HttpRequest, Gateway], Awaitable[HttpResponse]]
 
 
 class Client(Till, Protocol):
@@ -64,13 +67,23 @@ class Login(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TerminalKind:
+    """How a terminal of this vendor is set up. It listens for itself, on ports of its own; its routes are there."""
+
+    open: Callable[[Gateway, str, Panel], Terminal]  # the terminal's number is its credential's login
+    http_port: int
+    tcp_port: int
+    settings: Callable[[str, int, int], Mapping[str, str]]  # host and ports -> client_settings for the demo
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """All that the rest of anytill knows of a vendor's protocol."""
 
     name: str  # the folder's name
     title: str
     routes: tuple[Route, ...]
-    handle: Callable[[HttpRequest, Gateway], Awaitable[HttpResponse]]
+    handle: Handle | None  # None: only its terminals answer
     system_error: Callable[[HttpRequest], HttpResponse]  # the vendor's own way to say "our fault"
     refusals: Mapping[type[Refusal], object]  # what the vendor says for each; complete, a test sees to it
     operations: frozenset[str]  # of Till: which the vendor's protocol has
@@ -82,6 +95,7 @@ class Dialect:
     signs: Login
     sandbox: SandboxAccess
     sandbox_settings: Callable[[str], Mapping[str, str]]  # base address -> client_settings for the demo
+    terminal: TerminalKind | None = None  # for vendors whose registers speak to a machine on the counter
 
 
 @cache
