@@ -19,7 +19,8 @@ from anytill.wire.http import HttpRequest, HttpResponse, text
 
 
 def dialect_routes(gateway: Gateway, watch: JsonWatch) -> list[tuple[Route, Handler]]:
-    """Every path of every dialect that is not served by terminals of its own, with the dialect's own answer when the fault is ours."""
+    """Every path of every dialect but those whose terminals listen for themselves, with the dialect's own answer when
+    the fault is ours."""
     return [
         (
             Route(method, route.path, route.ignore_case, on_error=dialect.system_error, prefix=route.prefix),

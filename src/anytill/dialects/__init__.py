@@ -24,7 +24,6 @@ from anytill.gateway import Gateway
 from anytill.ports import NoticeForm, Panel, Send, Terminal, Till
 from anytill.wire.http import HttpRequest, HttpResponse
 
-
 Handle: TypeAlias = Callable[[HttpRequest, Gateway], Awaitable[HttpResponse]]
 
 
