@@ -50,6 +50,7 @@ class Sight:
     currency: str = ""
     number: str = ""  # the register's number of the order
     way: Way | None = None
+    accepts: tuple[str, ...] = ()  # what may be presented: card schemes, or wallets
     front_camera: bool = False
     qr: str = ""
     hint: str = ""
