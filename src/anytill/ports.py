@@ -395,6 +395,9 @@ class Terminal(Protocol):
     async def answer(self, message: bytes) -> bytes:
         """Answer a message that came over another line, without that line's framing; likewise."""
 
+    def is_whole(self, message: bytes) -> bool:
+        """Whether bytes from a line that marks no ends are a whole message. False when that cannot be told at once."""
+
 
 class Journal(Protocol):
     """An append-only file of lines, for the sandbox wallet's own book."""

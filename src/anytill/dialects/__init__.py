@@ -23,6 +23,7 @@ from anytill.core.payment import Method, Payment
 from anytill.gateway import Gateway
 from anytill.ports import NoticeForm, Panel, Send, Terminal, Till
 from anytill.wire.http import HttpRequest, HttpResponse
+from anytill.wire.line import Line
 
 Handle: TypeAlias = Callable[[HttpRequest, Gateway], Awaitable[HttpResponse]]
 
@@ -73,6 +74,10 @@ class TerminalKind:
     http_port: int
     tcp_port: int
     settings: Callable[[str, int, int], Mapping[str, str]]  # host and ports -> client_settings for the demo
+    #: Either end of a connection over TCP. The argument tells a whole message from a part of one; a line that is never
+    #: told waits a little instead.
+    tcp_line: Callable[[Callable[[bytes], bool]], Line]
+    serial_line: Callable[[int], Line]  # either end of a serial line; the number of the first message it sends
 
 
 @dataclass(frozen=True, slots=True)
