@@ -24,6 +24,18 @@ def test_zero_filling_adds_nothing_to_full_blocks(length: int, filled: int) -> N
     assert ciphers.zero_filled(b"x" * length) == b"x" * length + b"\0" * (filled - length)
 
 
+@pytest.mark.parametrize(("length", "added"), [(0, 16), (1, 15), (15, 1), (16, 16), (17, 15)])
+def test_pkcs7_always_adds_something_and_says_how_much(length: int, added: int) -> None:
+    filled = ciphers.pkcs7_filled(b"x" * length)
+    assert filled == b"x" * length + bytes([added]) * added
+    assert ciphers.without_pkcs7(filled) == b"x" * length
+
+
+@pytest.mark.parametrize("tail", [b"", b"\0", b"\x11" * 17, b"\x01\x02", b"\x02\x03\x03", b"x"])
+def test_another_filling_is_none(tail: bytes) -> None:
+    assert ciphers.without_pkcs7(tail) is None
+
+
 @given(st.binary(max_size=100), st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
 def test_what_is_encrypted_is_decrypted_again(data: bytes, key: bytes, iv: bytes) -> None:
     filled = ciphers.zero_filled(data) or bytes(16)

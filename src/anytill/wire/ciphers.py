@@ -1,4 +1,4 @@
-"""AES in CBC mode, zero filling, and base64 without leniency.
+"""AES in CBC mode, the two ways to fill its blocks, and base64 without leniency.
 
     encrypt:  text -> zero bytes up to a multiple of 16 (none when aligned) -> AES-CBC -> base64
     decrypt:  base64 -> AES-CBC -> bytes, filling and all: where the text ends, its format knows
@@ -65,3 +65,18 @@ def encrypt_cbc(data: bytes, *, key: bytes, iv: bytes) -> bytes:
 def zero_filled(data: bytes) -> bytes:
     """The data with zero bytes behind it up to the next full block; unchanged when its last block is full."""
     return data + bytes(-len(data) % BLOCK)
+
+
+def pkcs7_filled(data: bytes) -> bytes:
+    """The data with 1 to 16 bytes behind it, each of which says how many they are."""
+    count = BLOCK - len(data) % BLOCK
+    return data + bytes((count,)) * count
+
+
+def without_pkcs7(data: bytes) -> bytes | None:
+    """The data before its filling; None where the filling is none. That is no error of its own: a caller who cannot
+    check a signature first must not let a stranger learn that it was the filling."""
+    count = data[-1] if data else 0
+    if 0 < count <= BLOCK and data.endswith(bytes((count,)) * count):
+        return data[:-count]
+    return None
