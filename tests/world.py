@@ -173,6 +173,7 @@ class World:
         settings = {**record.sandbox_settings(BASE_URL), **changed}
 
         async def send(request: HttpRequest) -> HttpResponse:
+            assert record.handle is not None, f"{dialect} is served by terminals"
             return await record.handle(request, self.gateway)
 
         return record.client(settings, send)

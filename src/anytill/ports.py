@@ -81,6 +81,10 @@ class Channel(Protocol):
     def name(self) -> str:
         """As it stands in the settings and in the ledger."""
 
+    @property
+    def takes_cards(self) -> bool:
+        """Whether it may be given what a card's reader read. Others never see a card."""
+
     async def pay(self, payment: Payment, pay_code: Secret | None) -> Answer:
         """Ask for the payment; payment.payment_id is our number there. Called once in a payment's life."""
 

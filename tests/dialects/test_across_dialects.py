@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from anytill.core import ledger
 from anytill.core.errors import NotRefundable, RefundExceedsPaid
 from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundState
 from anytill.core.payment import (
@@ -27,6 +28,7 @@ from anytill.core.payment import (
     RefundOrder,
     Verdict,
 )
+from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects import load_dialects
 from anytill.wire.http import FORM, HttpRequest
@@ -161,6 +163,7 @@ async def bill(world: World, order_no: str) -> Told:
     fields = {"action": "read", "device_id": access["device_id"], "dm_id": f"dm{known.payment_id}"}
     body = urlencode({**fields, "sign": semoor_till.semoor_sign(fields, access["key"])}).encode()
     request = HttpRequest("POST", semoor_till.OP, "", {"content-type": FORM}, body, "127.0.0.1")
+    assert semoor.handle is not None
     response = await semoor.handle(request, world.gateway)
     told = semoor_till.told((response.status, response.body))
     assert PROMISE_OF_WORD[told.word] == PROMISE[known.verdict]
@@ -372,3 +375,45 @@ async def test_an_order_without_a_number(world: World, ending: str) -> None:
         await bill(world, number)
     back_fen = 100 * len(REFUNDING)
     await wallet_agrees(world, number, charged_fen=600, refunded_fen=back_fen, net_fen=600 - back_fen)
+
+
+#: What only a terminal's protocol takes, as another one of the same merchant meets it.
+ELSEWHERE = [
+    (Wallet.CARD, Method.CARD),
+    (Wallet.OCTOPUS, Method.CARD),
+    (Wallet.PAYME, Method.BARCODE),
+    (Wallet.FPS, Method.QR),
+]
+
+
+@pytest.mark.parametrize(("wallet", "method"), ELSEWHERE)
+@pytest.mark.parametrize("state", [PaymentState.WAITING, PaymentState.PAID])
+async def test_what_a_terminal_took_is_told_by_every_dialect(
+    world: World, wallet: Wallet, method: Method, state: PaymentState
+) -> None:
+    order = world.order("03", prefix="13")
+    await (await world.till()).pay(order)
+    # The record as the terminal's protocol would have left it: only its wallet and its method are of another kind.
+    known = await world.stored(order.order_no)
+    taken = replace(known, wallet=wallet, method=method, state=state, version=known.version + 1)
+    is_paid = state is PaymentState.PAID
+    if is_paid:
+        taken = replace(taken, paid_fen=known.amount_fen, paid_at_ms=world.clock.now_ms())
+    sale = (ledger.sale(taken, world.clock.now_ms()),) if is_paid else ()
+    assert await world.store.move_payment(known, taken, sale)
+    for dialect in ASKING:
+        told = await ask(world, dialect, order.order_no)
+        assert told.verdict is taken.verdict
+    if is_paid:
+        assert (await bill(world, order.order_no)).word is Word.YES
+
+
+@pytest.mark.parametrize("refunder", REFUNDING)
+async def test_a_card_is_given_back_by_any_dialect(world: World, refunder: str) -> None:
+    presented = Secret("5200000000001096=1")
+    order = world.order(amount_fen=500, method=Method.CARD, wallet=Wallet.CARD, pay_code=presented)
+    await (await world.till()).pay(order)
+    await all_ask(world, order.order_no)
+    told = await given_back(world, refunder, order.order_no, "R0001", 500)
+    assert told.state is RefundState.DONE
+    await world.check_books(order.order_no)

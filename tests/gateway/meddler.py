@@ -29,6 +29,7 @@ class Meddler:
         self.calls: list[str] = []
         self.refund_ids: list[str] = []
         self.name = sandbox.name
+        self.takes_cards = sandbox.takes_cards
 
     async def pay(self, payment: Payment, pay_code: Secret | None) -> Answer:
         self.calls.append("pay")

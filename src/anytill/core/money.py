@@ -7,6 +7,7 @@ only integers travel. This module says which integers are amounts at all.
 from __future__ import annotations
 
 CNY = "CNY"
+HKD = "HKD"
 
 #: Ten digits is the widest amount any of the vendors' formats can carry (99,999,999.99).
 MAX_AMOUNT_FEN = 9_999_999_999

@@ -29,10 +29,11 @@ class Method(StrEnum):
     JSAPI = "JSAPI"  # a page or mini-program inside the wallet
     APP = "APP"
     H5 = "H5"
+    CARD = "CARD"  # a card, or an Octopus, at the terminal's reader
 
 
 #: Methods whose payer stands at the till: the answer must come within a minute.
-AT_THE_TILL = frozenset({Method.BARCODE, Method.FACE})
+AT_THE_TILL = frozenset({Method.BARCODE, Method.FACE, Method.CARD})
 
 
 class Verdict(StrEnum):
@@ -52,7 +53,7 @@ class PayOrder:
     method: Method = Method.BARCODE
     subject: str = ""
     currency: str = CNY
-    pay_code: Secret | None = None  # the payer's code (BARCODE) or the wallet's face ticket (FACE)
+    pay_code: Secret | None = None  # the payer's code (BARCODE), face ticket (FACE) or card (CARD)
     wallet: Wallet | None = None  # needed unless the code names it
     payer_id: str = ""
     attach: str = ""  # the merchant's own text, echoed

@@ -21,7 +21,7 @@ from unicodedata import category
 from anytill.core.ids import beijing
 from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundState
 from anytill.core.money import CNY
-from anytill.core.payment import Payment, Refund, Verdict
+from anytill.core.payment import Method, Payment, Refund, Verdict
 from anytill.core.wallet import Wallet
 
 #: The longest text of one element, in characters; what is longer ends in an ellipsis.
@@ -124,6 +124,10 @@ WALLET_NAMES: Final[Mapping[Wallet, str]] = {
     Wallet.QQ: "QQ钱包",
     Wallet.JDPAY: "京东支付",
     Wallet.BESTPAY: "翼支付",
+    Wallet.PAYME: "PayMe",
+    Wallet.FPS: "转数快",
+    Wallet.OCTOPUS: "八达通",
+    Wallet.CARD: "银行卡",
 }
 COPY_NAMES: Final[Mapping[Copy, str]] = {Copy.MERCHANT: "【商户联】", Copy.PAYER: "【用户联】"}
 
@@ -208,6 +212,7 @@ def payment_receipt(
                 ("设备编号", device),
                 ("操作员", operator),
                 ("支付方式", WALLET_NAMES[payment.wallet]),
+                ("卡号", payment.code_hint if payment.method is Method.CARD else ""),
                 ("商户单号", payment.order_no),
                 ("交易流水", payment.payment_id),
                 ("渠道单号", payment.channel_trade_no),
@@ -250,6 +255,7 @@ def refund_receipt(
                 ("设备编号", device),
                 ("操作员", operator),
                 ("支付方式", WALLET_NAMES[payment.wallet]),
+                ("卡号", payment.code_hint if payment.method is Method.CARD else ""),
                 ("商户单号", refund.order_no),
                 ("交易流水", refund.payment_id),
                 ("渠道单号", payment.channel_trade_no),

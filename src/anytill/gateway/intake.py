@@ -11,19 +11,22 @@ from __future__ import annotations
 import hmac
 
 from anytill.core import retry
+from anytill.core.card import CardScheme, mask_pan, parse_card
 from anytill.core.errors import (
     AmountNotAllowed,
     InvalidPayCode,
     NoticeAddressRefused,
+    NotSupported,
     OrderConflict,
     PayCodeInUse,
 )
 from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Credential, Merchant
-from anytill.core.money import is_amount
+from anytill.core.money import HKD, is_amount
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, fingerprint
 from anytill.core.records import changed
-from anytill.core.wallet import Wallet, wallet_of
+from anytill.core.secret import Secret
+from anytill.core.wallet import HKD_ONLY, TAPPED, Wallet, wallet_of
 from anytill.gateway.parts import Parts
 from anytill.wire.addresses import check_url
 from anytill.wire.errors import WireError
@@ -46,6 +49,8 @@ class Intake:
         if not is_amount(order.amount_fen) or order.amount_fen > merchant.max_amount_fen:
             raise AmountNotAllowed
         wallet = _wallet(order)
+        if wallet in HKD_ONLY and order.currency != HKD:
+            raise NotSupported
         channel = self._parts.channel_for(merchant, wallet)
         if order.notice_url:
             self._check_address(order.notice_url)
@@ -53,7 +58,7 @@ class Intake:
         lifetime_ms = (
             retry.deadline_ms(order.method) if order.expires_in_s is None else order.expires_in_s * retry.SECOND
         )
-        code = order.pay_code.reveal() if order.pay_code else ""
+        code, hint = _shown(order)
         deadline_at_ms = now + lifetime_ms
         payment_id = self._parts.new_id()
         return Payment(
@@ -78,7 +83,7 @@ class Intake:
             details=order.details,
             order_digest=self._digest(credential, order),
             code_digest=self.code_digest(merchant.merchant_id, code) if code else None,
-            code_hint=mask_code(code) if code else "",
+            code_hint=hint,
         )
 
     async def taken_before(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment | None:
@@ -86,7 +91,7 @@ class Intake:
         if order.order_no:
             earlier = await self._store.payment(merchant_id, PaymentRef(order_no=order.order_no))
         elif order.pay_code:
-            code_digest = self.code_digest(merchant_id, order.pay_code.reveal())
+            code_digest = self.code_digest(merchant_id, _shown(order)[0])
             earlier = await self._store.payment_of_code(merchant_id, code_digest)
         else:
             return None
@@ -94,7 +99,7 @@ class Intake:
         return earlier if earlier and same and (order.order_no or self._holds_code(earlier)) else None
 
     def code_digest(self, merchant_id: str, code: str) -> str:
-        """What is kept of a payer's code."""
+        """What is kept of a payer's code, or of one presentation of a card."""
         return self._keyed(fingerprint(merchant_id, code))
 
     async def place(self, payment: Payment) -> Payment | None:
@@ -139,8 +144,21 @@ class Intake:
             raise NoticeAddressRefused from None
 
 
+def _shown(order: PayOrder) -> tuple[str, str]:
+    """What the payer showed, as far as it must serve no other order, and how it may be told. A card may be used again
+    at once, but each of its presentations once. Raises InvalidPayCode."""
+    if order.pay_code is None:
+        return "", ""
+    if order.method is Method.CARD:
+        card = parse_card(order.pay_code)
+        return card.presentation, mask_pan(card.pan)
+    code = order.pay_code.reveal()
+    return code, mask_code(code)
+
+
 def _wallet(order: PayOrder) -> Wallet:
-    """The order's wallet: the code's own when one was scanned. Raises InvalidPayCode when they differ or none is."""
+    """The order's wallet: the code's own when one was scanned. Raises InvalidPayCode when they differ or none is, and
+    NotSupported for a card that was not tapped."""
     if order.method is Method.BARCODE:
         if order.pay_code is None:
             raise InvalidPayCode
@@ -148,6 +166,14 @@ def _wallet(order: PayOrder) -> Wallet:
         if order.wallet not in (None, wallet):
             raise InvalidPayCode
         return wallet
+    if order.method is Method.CARD:
+        octopus = parse_card(order.pay_code or Secret("")).scheme is CardScheme.OCTOPUS
+        wallet = Wallet.OCTOPUS if octopus else Wallet.CARD
+        if order.wallet is not wallet:
+            raise InvalidPayCode
+        return wallet
+    if order.wallet in TAPPED:
+        raise NotSupported
     if order.wallet is None or (order.method is Method.FACE and not order.pay_code):
         raise InvalidPayCode
     return order.wallet

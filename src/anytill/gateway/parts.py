@@ -10,7 +10,7 @@ from anytill.core.answer import Answer, RefundAnswer
 from anytill.core.errors import NotSupported, Overloaded
 from anytill.core.ids import IdMaker, NoNode
 from anytill.core.merchant import Merchant
-from anytill.core.wallet import Wallet
+from anytill.core.wallet import TAPPED, Wallet
 from anytill.ports import Chance, Channel, Clock, DueKind, NoticeForm, Post, Sms, Store, Watch
 
 Word = TypeVar("Word", Answer, RefundAnswer)
@@ -49,17 +49,19 @@ class Parts:
 
     def channel_for(self, merchant: Merchant, wallet: Wallet) -> Channel:
         """The channel that moves this merchant's money from this wallet. Raises NotSupported when there is none."""
-        channel = self.channels.get(self._channel_name(merchant, wallet))
+        channel = self._channel(merchant, wallet)
         if channel is None:
             raise NotSupported
         return channel
 
     def has_channel(self, merchant: Merchant, wallet: Wallet) -> bool:
         """Whether there is one."""
-        return self._channel_name(merchant, wallet) in self.channels
+        return self._channel(merchant, wallet) is not None
 
-    def _channel_name(self, merchant: Merchant, wallet: Wallet) -> str:
-        return merchant.channels.get(wallet) or merchant.channels.get("") or self.default_channel
+    def _channel(self, merchant: Merchant, wallet: Wallet) -> Channel | None:
+        name = merchant.channels.get(wallet) or merchant.channels.get("") or self.default_channel
+        channel = self.channels.get(name)
+        return channel if channel and (channel.takes_cards or wallet not in TAPPED) else None
 
     async def heard(self, word: Awaitable[Word], silence: Word, where: str = "channel", **numbers: str) -> Word:
         """A channel's word; a fault in its adapter is silence, never a "no"."""

@@ -60,6 +60,11 @@ class SandboxChannel:
         """As it stands in the settings and in the ledger."""
         return self._name
 
+    @property
+    def takes_cards(self) -> bool:
+        """See `ports.Channel`."""
+        return True
+
     async def pay(self, payment: Payment, pay_code: Secret | None) -> Answer:
         """Ask the payer for the money; the code's last two digits say what comes of it."""
         nonce = "" if payment.method in AT_THE_TILL else self._chance.token(_NONCE_LENGTH)

@@ -62,6 +62,11 @@ class UpstreamChannel:
         """See `ports.Channel`."""
         return self._name
 
+    @property
+    def takes_cards(self) -> bool:
+        """See `ports.Channel`. No dialect carries a card to another gateway."""
+        return False
+
     async def pay(self, payment: Payment, pay_code: Secret | None) -> Answer:
         """See `ports.Channel`."""
         order = PayOrder(

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.merchant import Merchant
-from anytill.core.payment import Method, Payment, Refund
+from anytill.core.payment import AT_THE_TILL, Method, Payment, Refund
 from anytill.core.wallet import Wallet
 from anytill.dialects.chaoying import codec, rows, words
 from anytill.dialects.chaoying.words import Code, Refused, Word
@@ -83,7 +83,7 @@ def query(payment: Payment, mch_id: str, options: Mapping[str, str], nonce: str)
     """The answer of `orderquery`."""
     if payment.state is not PaymentState.PAID:
         word = words.PAYMENT_WORDS[payment.state]
-        if payment.state is PaymentState.WAITING and payment.method not in (Method.BARCODE, Method.FACE):
+        if payment.state is PaymentState.WAITING and payment.method not in AT_THE_TILL:
             word = words.NOT_PAID_WORD
         return told(word, payment.reason, rows.UNPAID_ANSWER, _unpaid(payment, mch_id, nonce))
     given_back = payment.refunded_fen + payment.returned_fen > 0

@@ -305,7 +305,7 @@ def _wallet(answer: Mapping[str, str]) -> Wallet:
     try:
         return Wallet(required(answer, "paytype"))
     except ValueError:
-        raise BadField("paytype", "one of the six") from None
+        raise BadField("paytype", "a wallet") from None
 
 
 def _fen(answer: Mapping[str, str], name: str) -> int:

@@ -16,7 +16,7 @@ from anytill.core.lifecycle import OPEN_REFUND_STATES, RefundState
 from anytill.core.merchant import Credential
 from anytill.core.payment import Payment, PaymentRef, PayOrder, RefundOrder, RefundRef
 from anytill.core.secret import Secret
-from anytill.core.wallet import wallet_of
+from anytill.core.wallet import SHOWING_CODES, wallet_of
 from anytill.dialects.semoor import answers, codec, messages, words
 from anytill.dialects.semoor.answers import View
 from anytill.dialects.semoor.codec import Answer, Signed
@@ -94,7 +94,8 @@ async def company_of(gateway: Gateway, credential: Credential) -> str:
 
 async def _config(caller: Caller, _fields: Fields) -> Answer:
     merchant = await caller.gateway.merchant(caller.credential)
-    return answers.config(caller.server, merchant.name, caller.gateway.wallets(merchant))
+    wallets = [each for each in caller.gateway.wallets(merchant) if each in SHOWING_CODES]
+    return answers.config(caller.server, merchant.name, wallets)
 
 
 async def _time(caller: Caller, _fields: Fields) -> Answer:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from anytill.core.wallet import Wallet
+from anytill.core.wallet import SHOWING_CODES, Wallet
 from anytill.wire.errors import BadField, MissingField
 
 
@@ -82,18 +82,30 @@ NAMES: Final[tuple[Name, ...]] = (
     Name("number of QQ", "7", _O),
     Name("number of JDPAY", "8", _O),
     Name("number of BESTPAY", "9", _O),
+    Name("number of PAYME", "10", _O),
+    Name("number of FPS", "11", _O),
+    Name("number of OCTOPUS", "12", _O),
+    Name("number of CARD", "13", _O),
     Name("paytype of WECHAT", "wxpay", _S),  # from the name of the picture popup_wxpay.png
     Name("paytype of ALIPAY", "alipay", _S),
     Name("paytype of UNIONPAY", "unionpay", _O),
     Name("paytype of QQ", "qqpay", _O),
     Name("paytype of JDPAY", "jdpay", _O),
     Name("paytype of BESTPAY", "bestpay", _O),
+    Name("paytype of PAYME", "payme", _O),
+    Name("paytype of FPS", "fps", _O),
+    Name("paytype of OCTOPUS", "octopus", _O),
+    Name("paytype of CARD", "card", _O),
     Name("name of WECHAT", "微信", _S),
     Name("name of ALIPAY", "支付宝", _O),
     Name("name of UNIONPAY", "云闪付", _O),
     Name("name of QQ", "QQ钱包", _O),
     Name("name of JDPAY", "京东", _O),
     Name("name of BESTPAY", "翼支付", _O),
+    Name("name of PAYME", "PayMe", _O),
+    Name("name of FPS", "转数快", _O),
+    Name("name of OCTOPUS", "八达通", _O),
+    Name("name of CARD", "银行卡", _O),
     # Values of `ok`; the document explains -1, and its samples are all 1.
     Name("ok when it is done", "1", _S),
     Name("ok when it is open", "-1", _S),
@@ -136,7 +148,10 @@ PAY_TYPES: Final[Mapping[Wallet, PayType]] = {
     wallet: PayType(_TEXTS[f"number of {wallet}"], _TEXTS[f"paytype of {wallet}"], _TEXTS[f"name of {wallet}"])
     for wallet in Wallet
 }
-WALLETS_OF_WORD: Final[Mapping[str, Wallet]] = {each.word: wallet for wallet, each in PAY_TYPES.items()}
+#: `paytype` of a micropay: of what shows no code a till only reads.
+WALLETS_OF_WORD: Final[Mapping[str, Wallet]] = {
+    each.word: wallet for wallet, each in PAY_TYPES.items() if wallet in SHOWING_CODES
+}
 WALLETS_OF_NUMBER: Final[Mapping[str, Wallet]] = {each.number: wallet for wallet, each in PAY_TYPES.items()}
 
 

@@ -284,6 +284,11 @@ ANSWER_CHANNELS: Final[Mapping[Wallet, str]] = {
     Wallet.QQ: "qqbarcodepay_pinganpay",
     Wallet.JDPAY: "jdbarcodepay_pinganpay",
     Wallet.BESTPAY: "bestbarcodepay_pinganpay",
+    # Of no bank and no code: tills of this protocol only read of such payments. The plain names are ours.
+    Wallet.PAYME: "payme",
+    Wallet.FPS: "fps",
+    Wallet.OCTOPUS: "octopus",
+    Wallet.CARD: "card",
 }
 #: How notices name it; the source has the first two.
 NOTICE_CHANNELS: Final[Mapping[Wallet, str]] = {
@@ -293,6 +298,10 @@ NOTICE_CHANNELS: Final[Mapping[Wallet, str]] = {
     Wallet.QQ: "qqpay",
     Wallet.JDPAY: "jdpay",
     Wallet.BESTPAY: "bestpay",
+    Wallet.PAYME: "payme",
+    Wallet.FPS: "fps",
+    Wallet.OCTOPUS: "octopus",
+    Wallet.CARD: "card",
 }
 #: With what either begins, whatever the bank.
 CHANNEL_PREFIXES: Final[Mapping[str, Wallet]] = {
@@ -302,6 +311,10 @@ CHANNEL_PREFIXES: Final[Mapping[str, Wallet]] = {
     "qq": Wallet.QQ,
     "jd": Wallet.JDPAY,
     "best": Wallet.BESTPAY,
+    "payme": Wallet.PAYME,
+    "fps": Wallet.FPS,
+    "octopus": Wallet.OCTOPUS,
+    "card": Wallet.CARD,
 }
 
 _S = PaymentState

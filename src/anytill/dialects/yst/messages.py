@@ -42,7 +42,7 @@ SEQ: Final = _pattern("平台给出的流水号", r"[0-9A-Za-z]+", 32)
 FEN: Final = _pattern("1到9999999999的整数，单位为分", r"[1-9][0-9]{0,9}", 10)
 AUTH_CODE: Final = _pattern("顾客的付款码，不超过32个字符", r"[!-~]+", 32)
 CHANNEL: Final = _pattern("W（微支付）、A（支付宝）或Q（手Q支付）", r"[WAQ]", 1)
-ANY_CHANNEL: Final = _pattern("W、A、Q、Y之一", r"[WAQYUJ]", 1)
+ANY_CHANNEL: Final = _pattern("W、A、Q、Y之一", r"[WAQYUJPFOC]", 1)
 ORDER_CHANNEL: Final = _pattern("W（微支付）或A（支付宝）", r"[WA]", 1)
 EXPIRE_TIME: Final = _pattern("300到1800的整数，单位为秒", r"[3-9][0-9]{2}|1[0-7][0-9]{2}|1800", 4)
 OPEN_ID: Final = _pattern("不超过32个字符的用户ID", r"[!-~]+", 32)
@@ -217,7 +217,7 @@ NOTICE: Final = _names(
     " attach sign"
 )
 
-#: `channel` and `channel_name` of answers. U and J are ours: the document knows neither wallet.
+#: `channel` and `channel_name` of answers. All but the first four are ours: the document knows no such wallet.
 CHANNELS: Final[Mapping[Wallet, tuple[str, str]]] = {
     Wallet.WECHAT: ("W", "微支付"),
     Wallet.ALIPAY: ("A", "支付宝"),
@@ -225,5 +225,9 @@ CHANNELS: Final[Mapping[Wallet, tuple[str, str]]] = {
     Wallet.BESTPAY: ("Y", "翼支付"),
     Wallet.UNIONPAY: ("U", "银联支付"),
     Wallet.JDPAY: ("J", "京东支付"),
+    Wallet.PAYME: ("P", "PayMe"),
+    Wallet.FPS: ("F", "转数快"),
+    Wallet.OCTOPUS: ("O", "八达通"),
+    Wallet.CARD: ("C", "银行卡"),
 }
 WALLETS: Final[Mapping[str, Wallet]] = {letter: wallet for wallet, (letter, _) in CHANNELS.items()}

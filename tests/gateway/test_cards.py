@@ -1,0 +1,132 @@
+"""Cards at the reader: a presentation pays one order, the card may pay the next, and nobody else ever sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from anytill.channels.upstream.channel import UpstreamChannel
+from anytill.core.answer import SILENCE, Answer
+from anytill.core.errors import InvalidPayCode, NotSupported, OrderConflict, PayCodeInUse
+from anytill.core.money import HKD
+from anytill.core.payment import Method, Payment, PayOrder, Verdict, fingerprint
+from anytill.core.receipt import Row, payment_receipt
+from anytill.core.secret import Secret
+from anytill.core.wallet import Wallet
+from anytill.gateway import Gateway
+from anytill.ports import Channel
+from tests.gateway.meddler import meddled
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+PAN = "5200000000001096"
+OCTOPUS = "12345678"
+
+
+def tapped(world: World, presented: str = f"{PAN}=1", **changes: Any) -> PayOrder:
+    return world.order(**{"method": Method.CARD, "wallet": Wallet.CARD, "pay_code": Secret(presented), **changes})
+
+
+async def test_a_card_is_kept_masked_and_shown_so_on_the_receipt(world: World) -> None:
+    payment = await (await world.till()).pay(tapped(world))
+    assert (payment.verdict, payment.method, payment.wallet) == (Verdict.PAID, Method.CARD, Wallet.CARD)
+    stored = await world.stored(payment.order_no)
+    assert stored.code_hint == "520000******1096"
+    shown = [str(getattr(stored, name)) for name in Payment.__dataclass_fields__]
+    assert not [each for each in shown if PAN in each]
+    assert not {fingerprint("demo", PAN), fingerprint("demo", f"{PAN}=1")} & set(shown)
+    rows = [each for each in payment_receipt(stored, shop="demo").elements if isinstance(each, Row)]
+    assert Row("卡号", "520000******1096") in rows
+    assert Row("支付方式", "银行卡") in rows
+
+
+async def test_one_presentation_pays_one_order_and_the_next_one_of_the_same_card_another(world: World) -> None:
+    till = await world.till()
+    first = await till.pay(tapped(world))
+    with pytest.raises(PayCodeInUse):
+        await till.pay(tapped(world))
+    with pytest.raises(PayCodeInUse):
+        await till.pay(tapped(world, f"{PAN}=1=1234"))
+    assert (await till.pay(tapped(world, f"{PAN}=2"))).verdict is Verdict.PAID
+    assert first.code_digest != (await world.stored(first.order_no)).order_digest
+
+
+async def test_the_same_order_again_is_the_same_payment(world: World) -> None:
+    till = await world.till()
+    order = tapped(world)
+    first = await till.pay(order)
+    assert await till.pay(order) == first
+    with pytest.raises(OrderConflict):
+        await till.pay(replace(order, pay_code=Secret(f"{PAN}=2")))
+    unnumbered = tapped(world, f"{PAN}=3", order_no="")
+    assert await till.pay(unnumbered) == await till.pay(unnumbered)
+
+
+async def test_an_octopus_is_tapped_too_and_pays_in_hong_kong_dollars_alone(world: World) -> None:
+    till = await world.till()
+    with pytest.raises(NotSupported):
+        await till.pay(tapped(world, f"{OCTOPUS}=1", wallet=Wallet.OCTOPUS))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pay_code": None},
+        {"pay_code": Secret("139999888877776666")},
+        {"pay_code": Secret(f"{PAN[:-1]}7=1")},
+        {"wallet": None},
+        {"wallet": Wallet.WECHAT},
+        {"wallet": Wallet.OCTOPUS, "currency": HKD},
+        {"pay_code": Secret(f"{OCTOPUS}=1")},
+        {"pay_code": Secret(f"{OCTOPUS}=1"), "order_no": ""},
+        {"method": Method.BARCODE},
+    ],
+    ids=str,
+)
+async def test_what_is_no_card_is_refused_before_anything_is_kept(world: World, changes: Mapping[str, Any]) -> None:
+    order = tapped(world, **changes)
+    with pytest.raises(InvalidPayCode):
+        await (await world.till()).pay(order)
+    assert (await world.wallet.totals())["orders"] == 0
+
+
+@pytest.mark.parametrize("method", [Method.QR, Method.FACE, Method.JSAPI])
+@pytest.mark.parametrize("wallet", [Wallet.CARD, Wallet.OCTOPUS])
+async def test_what_is_tapped_is_paid_in_no_other_way(world: World, method: Method, wallet: Wallet) -> None:
+    with pytest.raises(NotSupported):
+        await (await world.till()).pay(tapped(world, method=method, wallet=wallet))
+
+
+async def test_a_channel_that_takes_no_cards_never_sees_one(world: World) -> None:
+    class NeverAsked:
+        async def pay(self, order: PayOrder) -> Payment:
+            raise AssertionError(f"{order.method} was passed on")
+
+    upstream: Channel = UpstreamChannel("sandbox", NeverAsked())  # type: ignore[arg-type]
+    gateway = Gateway(replace(world.parts, channels={"sandbox": upstream}))
+    credential = await world.credential()
+    with pytest.raises(NotSupported):
+        await gateway.till(credential).pay(tapped(world))
+    merchant = await gateway.merchant(credential)
+    assert {Wallet.CARD, Wallet.OCTOPUS}.isdisjoint(gateway.wallets(merchant))
+    assert Wallet.CARD in world.gateway.wallets(merchant)
+
+
+async def test_a_lost_answer_about_a_card_is_asked_for_again(world: World) -> None:
+    channel = await meddled(world)
+
+    async def lost(answer: Awaitable[Answer]) -> Answer:
+        await answer
+        return SILENCE
+
+    channel.pay_says = lost
+    order = tapped(world)
+    till = await world.till()
+    assert (await till.pay(order)).verdict is Verdict.OPEN
+    await world.pass_s(10)
+    assert (await till.query((await world.stored(order.order_no)).ref)).verdict is Verdict.PAID
+    await world.check_books(order.order_no)
