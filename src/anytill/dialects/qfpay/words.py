@@ -206,7 +206,7 @@ REFUND_UNDER_WAY: Final = Word(
     Code.OTHER, OPEN, "The refund is under way and cannot be stopped: its own answer says what became of it"
 )
 TOO_LATE: Final = Word(Code.FAILED, "9012", "The payment is done: refund it instead")
-CANCEL_DONE: Final = Word(Code.DONE, SUCCESS, "Cancelled, nothing was charged")
+CANCEL_DONE: Final = Word(Code.DONE, SUCCESS, "Cancelled: nothing was charged, and nothing given back")
 PRINTED: Final = Word(Code.DONE, SUCCESS, "Printed")
 NO_PAPER: Final = Word(Code.FAILED, "9013", "Not printed: check the printer and its paper")
 WHOLE_ONLY: Final = Word(

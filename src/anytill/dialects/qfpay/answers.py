@@ -1,0 +1,205 @@
+"""From payments and refunds to what an answer says (section 5 of the source).
+
+`data` has every name that the document or real terminals have, null where nobody knows the value: a wallet's payer has
+no card, and no reader here tells credit from debit. What is not paid is told without a time of payment, and nothing
+looks like money received but what was. Sums are whole cents as text, times are Hong Kong's.
+
+Batch, trace and reference numbers are made of our own numbers: the batch is the day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from anytill.core.ids import beijing
+from anytill.core.lifecycle import PaymentState
+from anytill.core.payment import Method, Payment, Refund, Verdict
+from anytill.dialects.qfpay import words
+from anytill.dialects.qfpay.codec import Told
+from anytill.dialects.qfpay.messages import INQUIRY_DATA, REFUND_DATA, TRADE_DATA
+from anytill.dialects.qfpay.words import CHANNELS, CURRENCY_NUMBERS, Channel, Code, Word
+from anytill.wire.jsontext import Json
+
+#: What an order keeps of its trade.
+DETAIL_CHANNEL: Final = "channel"
+DETAIL_SCHEME: Final = "scheme"
+#: `cancel`, as the vendor's public table numbers it.
+_STANDS, _REVERSED, _CLOSED, _REFUNDED, _REFUNDED_IN_PART = "0", "1", "2", "3", "5"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Where the terminal stands."""
+
+    merchant_id: str
+    name: str
+    terminal: str
+
+
+def told(word: Word, data: Mapping[str, Json] | None = None) -> Told:
+    """An answer of this word; its inner code and text stand in `data` too."""
+    inside: dict[str, Json] = {"respcd": word.inner, "resmsg": word.text, "reserr": _error(word)}
+    return Told(word.code, {**(data or {}), **inside}, word.text, _error(word))
+
+
+def trade(payment: Payment, shop: Shop, word: Word | None = None) -> Told:
+    """How a trade ended, or stands; `word` where the trade has more to say than its state."""
+    return _told(word or words.PAYMENT_WORDS[payment.state], TRADE_DATA, _trade_facts(payment, shop))
+
+
+def unknown(out_trade_no: str) -> Told:
+    """A trade of which nothing is known."""
+    return told(words.PAYMENT_WORDS[PaymentState.UNKNOWN], {"out_trade_no": out_trade_no, "cancel": _STANDS})
+
+
+def inquiry(payment: Payment, shop: Shop, now_ms: int) -> Told:
+    """How a payment stands. It was found, so the request as such is done."""
+    state = words.PAYMENT_WORDS[payment.state]
+    busicd = _busicd(payment)
+    facts = {
+        **_trade_facts(payment, shop),
+        "server_time": local_time(now_ms),
+        "opuid": "",
+        "prepay_amt": str(payment.paid_fen),
+        "tradetp": _TRADE_TYPES.get(payment.method, ""),
+        "origssn": "",
+        "customer_source": str(payment.wallet),
+        "opuser": "",
+        "nickname": shop.name,
+        "allow_refund_amt": str(left_to_refund(payment)),
+        "desc": payment.subject,
+        "origbusicd": busicd,
+        "cardno": _card_no(payment),
+        "cardtype": None,
+        "batchno": _batch_no(payment),
+        "refno": _ref_no(payment),
+    }
+    return _told(Word(Code.DONE, state.inner, state.text), INQUIRY_DATA, facts)
+
+
+def refund(payment: Payment, refund: Refund, shop: Shop) -> Told:
+    """How a refund ended, or stands; `payment` is the one that it belongs to."""
+    ended_at_ms = refund.ended_at_ms
+    facts: dict[str, Json] = {
+        "sysdtm": local_time(refund.created_at_ms),
+        "paydtm": local_time(ended_at_ms) if ended_at_ms else None,
+        "txcurrcd": CURRENCY_NUMBERS.get(refund.currency, refund.currency),
+        "txdtm": local_time(refund.created_at_ms),
+        "orig_syssn": payment.payment_id,
+        "out_trade_no": _out_trade_no(payment),
+        "syssn": refund.refund_id,
+        "chnlsn": refund.channel_refund_no,
+        "txamt": str(refund.amount_fen),
+        "originTxamt": str(payment.amount_fen),
+        "terminalId": shop.terminal,
+    }
+    return _told(words.REFUND_WORDS[refund.state], REFUND_DATA, facts)
+
+
+def channel_of(payment: Payment) -> Channel | None:
+    """By which channel a payment was made; None when no terminal of this protocol made it, and nothing fits."""
+    try:
+        return Channel(payment.details[DETAIL_CHANNEL])
+    except (KeyError, ValueError):
+        return next(
+            (
+                channel
+                for channel, kind in CHANNELS.items()
+                if payment.method is not Method.CARD and kind.wallet is payment.wallet
+            ),
+            None,
+        )
+
+
+def left_to_refund(payment: Payment) -> int:
+    """Cents that could be given back."""
+    return payment.paid_fen - payment.reserved_fen if payment.verdict is Verdict.PAID else 0
+
+
+def cancel_state(payment: Payment) -> str:
+    """`cancel`: whether and how the payment was undone."""
+    if payment.state in (PaymentState.CANCELLED, PaymentState.CLOSED):
+        return _CLOSED if payment.method is Method.QR else _REVERSED
+    back_fen = payment.refunded_fen + payment.returned_fen
+    if not back_fen:
+        return _STANDS
+    return _REFUNDED if back_fen >= payment.paid_fen else _REFUNDED_IN_PART
+
+
+def local_time(at_ms: int) -> str:
+    """`2026-11-21 16:05:30`, Hong Kong time, which is Beijing's."""
+    return beijing(at_ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+_TRADE_TYPES: Final[Mapping[Method, str]] = {Method.CARD: "CARD", Method.BARCODE: "CPM", Method.QR: "MPM"}
+
+
+def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
+    paid_at_ms = payment.paid_at_ms if payment.verdict is Verdict.PAID else None
+    busicd = _busicd(payment)
+    channel = channel_of(payment)
+    return {
+        "mchntnm": shop.name,
+        "sysdtm": local_time(payment.created_at_ms),
+        "userid": shop.merchant_id,
+        "busicd": busicd,
+        "txamt": str(payment.amount_fen),
+        "txcurrcd": CURRENCY_NUMBERS.get(payment.currency, payment.currency),
+        "chnlsn": payment.channel_trade_no,
+        "paydtm": local_time(paid_at_ms) if paid_at_ms else None,
+        "udid": shop.terminal,
+        "syssn": payment.payment_id,
+        "clisn": _trace_no(payment),
+        "out_trade_no": _out_trade_no(payment),
+        "cardscheme": payment.details.get(DETAIL_SCHEME) or None,
+        "cardNo": _card_no(payment),
+        "cardType": None,
+        "batchNo": _batch_no(payment),
+        "traceNo": _trace_no(payment),
+        "refNo": _ref_no(payment),
+        "terminalId": payment.login or shop.terminal,
+        "storeId": None,
+        "paymentMethod": str(channel) if channel else None,
+        "paymentType": busicd or None,
+        "accountId": payment.payer_id or None,
+        "address": None,
+        "cancel": cancel_state(payment),
+    }
+
+
+def _told(word: Word, names: Sequence[str], facts: Mapping[str, Json]) -> Told:
+    known: dict[str, Json] = {**facts, "respcd": word.inner, "resmsg": word.text, "reserr": _error(word)}
+    return Told(word.code, {name: known.get(name) for name in names}, word.text, _error(word))
+
+
+def _error(word: Word) -> str:
+    return "" if word.code is Code.DONE else word.text
+
+
+def _busicd(payment: Payment) -> str:
+    channel = channel_of(payment)
+    return CHANNELS[channel].pay_types.get(payment.method, "") if channel else ""
+
+
+def _out_trade_no(payment: Payment) -> str:
+    """The register's number; orders without one have ours in its place, which is told as syssn only."""
+    return "" if payment.order_no == payment.payment_id else payment.order_no
+
+
+def _card_no(payment: Payment) -> str | None:
+    return payment.code_hint if payment.method is Method.CARD else None
+
+
+def _batch_no(payment: Payment) -> str | None:
+    at_ms = payment.paid_at_ms if payment.method is Method.CARD and payment.verdict is Verdict.PAID else None
+    return beijing(at_ms).strftime("%y%m%d") if at_ms else None
+
+
+def _trace_no(payment: Payment) -> str:
+    return payment.payment_id[-9:-3]
+
+
+def _ref_no(payment: Payment) -> str | None:
+    return payment.payment_id[-12:] if payment.method is Method.CARD else None

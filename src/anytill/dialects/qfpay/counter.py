@@ -1,0 +1,139 @@
+"""What one terminal has at hand: the gateway, the panel, the merchant it stands at, and the one errand it is on.
+
+One trade or refund at a time. An errand is begun without an await between the look and the deed, so of two that come
+together one is begun and the other is told that the terminal is busy. The register's wish to take an errand back is a
+mark on it: what a person presents at the same moment is then not used, so that until something is sent "cancelled" is
+certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from anytill.core.errors import MerchantInactive, OrderConflict, PaymentNotFound
+from anytill.core.merchant import Credential
+from anytill.core.panel import Left, Sight, Stage, Way
+from anytill.core.payment import Method, Payment, PaymentRef
+from anytill.core.secret import Secret
+from anytill.dialects.qfpay import words
+from anytill.dialects.qfpay.answers import Shop
+from anytill.dialects.qfpay.words import CallRefused, Channel
+from anytill.gateway import Gateway, GatewayTill
+from anytill.ports import Panel
+
+#: How often a person may present what is not taken before the errand ends.
+TRIES: Final = 3
+#: How long the terminal waits between two questions to the gateway.
+ASK_AGAIN_MS: Final = 1_000
+_PAYMENT_ID_LENGTH: Final = 20
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """A trade or a refund that is under way."""
+
+    out_trade_no: str = ""
+    amount_fen: int = 0
+    is_refund: bool = False
+    sent: bool = False  # the gateway was asked: from here on money may move
+    ref: PaymentRef | None = None  # the payment, once there is one
+    _withdrawn: bool = False
+
+    def withdraw(self) -> None:
+        """The register takes it back."""
+        self._withdrawn = True
+
+    def is_withdrawn(self) -> bool:
+        """Whether it did; any await may change that."""
+        return self._withdrawn
+
+
+@dataclass(slots=True)
+class Counter:
+    """One terminal, for as long as it runs."""
+
+    gateway: Gateway
+    number: str
+    panel: Panel
+    errand: Errand | None = None
+    last_methods: dict[Channel, Method] = field(default_factory=dict)  # how each channel was paid last
+
+    @contextmanager
+    def on(self, errand: Errand) -> Iterator[Errand]:
+        """The terminal is on this errand. Raises CallRefused when it is on another."""
+        if self.errand is not None:
+            raise CallRefused(words.BUSY)
+        self.errand = errand
+        try:
+            yield errand
+        except BaseException:
+            # Whatever it is, a person in front of the terminal must not go on waiting for something.
+            self.panel.show(Sight(Stage.UNCERTAIN if errand.sent else Stage.IDLE, number=errand.out_trade_no))
+            raise
+        finally:
+            self.errand = None
+
+    async def ask(self, errand: Errand, sight: Sight, way: Way) -> Secret | Left:
+        """Ask a person for something until the moment that the sight says. Nothing is used that was presented while
+        the register took its request back."""
+        if errand.is_withdrawn():
+            return Left.WITHDRAWN
+        self.panel.show(sight)
+        now_ms = self.gateway.now_ms()
+        said = await self.panel.present(way, max((sight.until_ms or now_ms) - now_ms, 0))
+        return Left.WITHDRAWN if errand.is_withdrawn() else said
+
+    async def stopped(self, errand: Errand) -> bool:
+        """Wait a moment; True when somebody wants the errand to stop."""
+        if errand.is_withdrawn():
+            return True
+        return await self.panel.pause(ASK_AGAIN_MS) is not None or errand.is_withdrawn()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A register whose digest was right, at its terminal."""
+
+    counter: Counter
+    credential: Credential
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway behind the terminal."""
+        return self.counter.gateway
+
+    @property
+    def till(self) -> GatewayTill:
+        """The till of the terminal's merchant. Raises ForeignMerchant when it has none."""
+        return self.gateway.till(self.credential)
+
+    async def shop(self) -> Shop:
+        """Where the terminal stands. Of a merchant that is switched off nothing but its id is told."""
+        merchant_id = self.credential.merchant_id()
+        try:
+            merchant = await self.gateway.merchant(self.credential)
+        except MerchantInactive:
+            return Shop(merchant_id, "", self.counter.number)
+        return Shop(merchant_id, merchant.name, self.counter.number)
+
+    async def find(self, order_id: str) -> Payment:
+        """The payment that `orderId` means: the register's number of it or ours. Raises PaymentNotFound, and
+        OrderConflict for a number that is the one of this payment and the other of that."""
+        by_order_no = await self._found(PaymentRef(order_no=order_id))
+        ours = len(order_id) == _PAYMENT_ID_LENGTH and order_id.isdigit()
+        by_id = await self._found(PaymentRef(payment_id=order_id)) if ours else None
+        if by_order_no and by_id and by_order_no.payment_id != by_id.payment_id:
+            raise OrderConflict
+        found = by_order_no or by_id
+        if found is None:
+            raise PaymentNotFound
+        return found
+
+    async def _found(self, ref: PaymentRef) -> Payment | None:
+        try:
+            return await self.till.find(ref)
+        except PaymentNotFound:
+            return None
