@@ -324,3 +324,20 @@ def test_an_answer_that_says_success_has_readable_data(data: object) -> None:
     with pytest.raises(WireError):
         codec.open_answer(json.dumps({"respcd": "6000", "data": data}).encode(), KEY)
     assert codec.open_answer(json.dumps({"respcd": "4005", "data": data}).encode(), KEY) == Told("4005")
+
+
+@given(CONTENTS, st.sampled_from(RequestForm), st.sampled_from([SHORT, KEY]))
+def test_no_part_of_a_message_is_whole(content: dict[str, Json], form: RequestForm, key: PosKey) -> None:
+    body = codec.seal_request(content, key, form=form)
+    assert codec.is_whole(body, KEYS)
+    for cut in range(1, len(body)):
+        assert not codec.is_whole(body[:cut], KEYS)
+    assert not codec.is_whole(body, [OTHER]) or form is RequestForm.PLAIN
+
+
+@pytest.mark.parametrize("reply", Reply)
+def test_answers_are_whole_too(reply: Reply) -> None:
+    body = codec.seal_answer(Told("6000", {"list": ["1"], "x": None}, "a b"), KEY, reply)
+    assert codec.is_whole(body, [KEY])
+    assert codec.is_whole(body + b"\r\n", [KEY])
+    assert not any(codec.is_whole(body[:cut], [KEY]) for cut in range(len(body)))

@@ -217,6 +217,36 @@ def open_answer(body: bytes, key: PosKey) -> Told:
     return Told(respcd, data, respmsg, resperr)
 
 
+def is_whole(body: bytes, keys: Sequence[PosKey]) -> bool:
+    """Whether bytes from a line without ends are a whole request or answer made with one of the keys: a part of one
+    does not decrypt, or lacks its closing brace. Says nothing of its digest."""
+    try:
+        form, text = _form_of(body)
+        if form is RequestForm.PLAIN:
+            return text.endswith("}") and _is_object(text)
+        blocks = _blocks(text)
+    except WireError:
+        return False
+    return any(_is_object(_text_or_none(blocks, key)) for key in keys)
+
+
+def _is_object(text: str) -> bool:
+    for read in (objecttext.read, lambda text: jsontext.decode(text.encode())):
+        try:
+            read(text)
+        except WireError:
+            continue
+        return True
+    return False
+
+
+def _text_or_none(blocks: bytes, key: PosKey) -> str:
+    try:
+        return _decrypted(blocks, key)
+    except WireError:
+        return ""
+
+
 def _form_of(body: bytes) -> tuple[RequestForm, str]:
     """How a body travels, and its text: a message, or base64 without line ends."""
     if len(body) > MAX_BODY:

@@ -1,0 +1,229 @@
+"""What a terminal's answer, or a notice, says of a payment or of a refund: the client's half of section 5.
+
+Terminals differ in what they tell, so little is demanded: what is not told stays as it was asked or remembered. But
+nothing is believed to be paid, or unpaid for good, without a clear word: outer and inner code must both say so. Fields
+that are told must fit what was asked, since nothing signs an answer, and an earlier one can be sent again by anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from anytill.core.errors import Overloaded, PaymentNotFound, Refusal, UnknownCredential
+from anytill.core.ids import BEIJING, beijing_ms
+from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.payment import Payment, Refund
+from anytill.dialects.qfpay import words
+from anytill.dialects.qfpay.codec import Told
+from anytill.dialects.qfpay.words import Code
+from anytill.ports import Unreachable
+from anytill.wire.amounts import parse_fen
+from anytill.wire.errors import BadField
+from anytill.wire.jsontext import Json
+
+#: Outer codes that can stand beside an end that is not "paid".
+_SAY_NO: Final = frozenset({Code.DONE, Code.USER_CANCELLED, Code.FAILED})
+#: What the vendor's public table has beside the codes that our own terminal tells.
+_OTHER_PAYMENT_STATES: Final = {
+    "1143": PaymentState.UNKNOWN,
+    "1201": PaymentState.FAILED,
+    "1264": PaymentState.CLOSED,
+    "1263": PaymentState.CANCELLED,
+}
+_OTHER_REFUSALS: Final = {"1268": PaymentNotFound}
+#: `cancel` of an inquiry: taken back, from the payer's code or from a shown one.
+_TAKEN_BACK: Final = frozenset({"1", "2"})
+_GIVEN_BACK: Final = frozenset({"3", "5"})
+_CURRENCIES: Final = {number: name for name, number in words.CURRENCY_NUMBERS.items()}
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+Data = Mapping[str, Json]
+
+
+def text(data: Data, name: str) -> str:
+    """A value as text, whether it is a text, a number or absent. Raises BadField."""
+    value = data.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return str(value)
+    raise BadField(name, "a text or a number")
+
+
+def check(told: Told) -> Data:
+    """The data of an answer that speaks of a payment or a refund. Raises the refusal when the answer is one, and
+    Unreachable when it leaves open what became of the request."""
+    data = told.data or {}
+    inner, words_told = text(data, "respcd"), told.resperr or told.respmsg
+    if told.respcd in (Code.KEY_MISMATCH, Code.NOT_DECRYPTED):
+        raise UnknownCredential(words_told)
+    refusal = words.REFUSALS_OF_CODE.get(inner) or _OTHER_REFUSALS.get(inner)
+    if refusal is not None and (told.respcd != Code.DONE or refusal is PaymentNotFound):
+        raise refusal(words_told)
+    if inner == words.BUSY.inner:
+        raise Overloaded(words_told)
+    if told.respcd == Code.NOT_LOGGED_IN:
+        raise UnknownCredential(words_told)
+    if told.respcd in (Code.BAD_PARAMETER, Code.WRONG_METHOD):
+        raise Refusal(f"{told.respcd} {words_told}")
+    if told.respcd not in _SAY_NO and inner != words.OPEN:
+        raise Unreachable(f"{told.respcd} {words_told}")
+    return data
+
+
+def check_done(told: Told) -> None:
+    """Raises a refusal, or Unreachable, unless what was asked for was done."""
+    check(told)
+    if told.respcd != Code.DONE:
+        raise (Unreachable if told.respcd == Code.OTHER else Refusal)(f"{told.respcd} {told.resperr or told.respmsg}")
+
+
+def payment(told: Told, asked: Payment) -> Payment:
+    """What an answer makes of what was asked or known. Raises a refusal, Unreachable, WireError."""
+    data = check(told)
+    syssn, order_no = text(data, "syssn"), text(data, "out_trade_no")
+    _expect(order_no, asked.order_no, "out_trade_no")
+    _expect(syssn, asked.payment_id, "syssn")
+    channel = words.PAY_TYPES.get(text(data, "busicd"))
+    state = _payment_state(told, data)
+    amount_fen = _fen(data, "txamt") or asked.amount_fen
+    paid = state is PaymentState.PAID
+    # What can still be given back is less than what was paid by all that was given back, or is on its way.
+    left_fen = _fen(data, "allow_refund_amt") if "allow_refund_amt" in data else amount_fen
+    if left_fen > amount_fen:
+        raise BadField("allow_refund_amt", "no more than txamt")
+    return replace(
+        asked,
+        payment_id=syssn or asked.payment_id,
+        order_no=order_no or asked.order_no,
+        method=channel[1] if channel else asked.method,
+        wallet=words.CHANNELS[channel[0]].wallet if channel else asked.wallet,
+        state=state,
+        amount_fen=amount_fen,
+        currency=_currency(data, asked.currency),
+        paid_fen=amount_fen if paid else 0,
+        reserved_fen=amount_fen - left_fen if paid else 0,
+        refunded_fen=amount_fen - left_fen if paid and text(data, "cancel") in _GIVEN_BACK else 0,
+        channel_trade_no=text(data, "chnlsn") or asked.channel_trade_no,
+        code_hint=text(data, "cardno") or text(data, "cardNo") or asked.code_hint,
+        paid_at_ms=(_time(data, "paydtm") or asked.paid_at_ms) if paid else None,
+        reason=told.resperr or told.respmsg if state in _UNPAID else "",
+    )
+
+
+def refund(told: Told, asked: Refund) -> Refund:
+    """What an answer to a refund makes of what was asked. Raises a refusal, Unreachable, WireError."""
+    data = check(told)
+    _expect(text(data, "orig_syssn") or text(data, "origssn"), asked.payment_id, "orig_syssn")
+    _expect(text(data, "syssn"), asked.refund_id, "syssn")
+    state = _refund_state(told, data)
+    amount_fen = _fen(data, "txamt") or asked.amount_fen
+    return replace(
+        asked,
+        refund_id=text(data, "syssn") or asked.refund_id,
+        payment_id=text(data, "orig_syssn") or text(data, "origssn") or asked.payment_id,
+        order_no=text(data, "out_trade_no") or asked.order_no,
+        state=state,
+        amount_fen=amount_fen,
+        currency=_currency(data, asked.currency),
+        refunded_fen=amount_fen if state is RefundState.DONE else 0,
+        channel_refund_no=text(data, "chnlsn") or asked.channel_refund_no,
+        reason=told.resperr or told.respmsg if state in (RefundState.FAILED, RefundState.RETURNED_TO_CASH) else "",
+    )
+
+
+def heard(fields: Data, currency: str) -> Payment:
+    """What a notice says of a payment. Only payments that were made and refunds are notified. Raises WireError."""
+    kind, order_no, syssn = text(fields, "notify_type"), text(fields, "out_trade_no"), text(fields, "syssn")
+    if text(fields, "status") != "1" or text(fields, "respcd") != words.SUCCESS:
+        raise BadField("status", "1, with respcd 0000")
+    channel = words.PAY_TYPES.get(text(fields, "pay_type"))
+    if channel is None:
+        raise BadField("pay_type", "one of the channels'")
+    amount_fen = _fen(fields, "txamt")
+    if not syssn or not amount_fen:
+        raise BadField("txamt" if syssn else "syssn", "told")
+    made = Payment(
+        "",
+        syssn,
+        order_no,
+        channel[1],
+        words.CHANNELS[channel[0]].wallet,
+        PaymentState.PAID,
+        amount_fen,
+        currency=_currency(fields, currency),
+        channel_trade_no=text(fields, "chnlsn"),
+    )
+    if kind == "payment":
+        return replace(made, paid_fen=amount_fen, paid_at_ms=_time(fields, "paydtm"))
+    if kind not in ("refund", "cancel"):
+        raise BadField("notify_type", "payment, refund or cancel")
+    # A refund's notice names the payment, and tells nothing of it but what went back now.
+    original, number = text(fields, "orig_syssn"), text(fields, "orig_out_trade_no")
+    if not original:
+        raise BadField("orig_syssn", "told")
+    return replace(made, payment_id=original, order_no=number or order_no, amount_fen=0, refunded_fen=amount_fen)
+
+
+_UNPAID: Final = frozenset({PaymentState.FAILED, PaymentState.CLOSED, PaymentState.CANCELLED})
+
+
+def _payment_state(told: Told, data: Data) -> PaymentState:
+    """PAID where outer and inner code say so; an unpaid end where neither speaks against it."""
+    inner = text(data, "respcd")
+    state = words.PAYMENT_STATES.get(inner) or _OTHER_PAYMENT_STATES.get(inner)
+    if state is PaymentState.PAID:
+        if told.respcd != Code.DONE:
+            return PaymentState.UNKNOWN
+        return PaymentState.CANCELLED if text(data, "cancel") in _TAKEN_BACK else state
+    if told.respcd == Code.USER_CANCELLED:
+        return PaymentState.CANCELLED if state in _UNPAID or not inner else PaymentState.UNKNOWN
+    if state in _UNPAID and told.respcd in _SAY_NO:
+        return state
+    # A code that nobody knows says no only together with the outer one.
+    failed = told.respcd == Code.FAILED and state is None
+    return PaymentState.FAILED if failed else PaymentState.UNKNOWN
+
+
+def _refund_state(told: Told, data: Data) -> RefundState:
+    inner = text(data, "respcd")
+    state = words.REFUND_STATES.get(inner)
+    if state is RefundState.DONE:
+        return state if told.respcd == Code.DONE else RefundState.UNKNOWN
+    if told.respcd in (Code.USER_CANCELLED, Code.FAILED) and state is not RefundState.UNKNOWN:
+        return state or RefundState.FAILED
+    return state if state is not None and told.respcd in _SAY_NO else RefundState.UNKNOWN
+
+
+def _expect(told: str, asked: str, name: str) -> None:
+    if told and asked and told != asked:
+        raise BadField(name, "that of what was asked about")
+
+
+def _fen(data: Data, name: str) -> int:
+    """Cents; 0 where nothing is told."""
+    value = text(data, name)
+    return 0 if value in ("", "0") else parse_fen(value, field=name)
+
+
+def _currency(data: Data, asked: str) -> str:
+    told = text(data, "txcurrcd")
+    currency = _CURRENCIES.get(told, told)
+    if currency and currency != asked:
+        raise BadField("txcurrcd", f"the merchant's currency {asked}")
+    return asked
+
+
+def _time(data: Data, name: str) -> int | None:
+    """A moment in Hong Kong, whose time is Beijing's; None for one that is told in another way."""
+    value = text(data, name)
+    if not _TIME.fullmatch(value):
+        return None
+    try:
+        return beijing_ms(datetime.fromisoformat(value).replace(tzinfo=BEIJING))
+    except ValueError:
+        return None
