@@ -71,6 +71,10 @@ class Gateway:
             raise NotSupported
         return await channel.session(app_id, code)
 
+    def fault(self, where: str, fault: Exception) -> None:
+        """A bug of ours, caught by whoever listens for itself: a person is alarmed."""
+        self._parts.watch.fault(where, fault)
+
     def now_ms(self) -> int:
         """The gateway's time, in milliseconds since 1970."""
         return self._parts.clock.now_ms()

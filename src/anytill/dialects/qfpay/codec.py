@@ -184,6 +184,12 @@ def seal_request(content: Mapping[str, Json], key: PosKey, *, form: RequestForm)
 
 def seal_answer(told: Told, key: PosKey, reply: Reply) -> bytes:
     """An answer in plain JSON or as base64."""
+    message = plain_answer(told)
+    return message if reply is Reply.PLAIN else _encrypted(message, key).encode()
+
+
+def plain_answer(told: Told) -> bytes:
+    """An answer in plain JSON: for those whose key is not known."""
     data = "" if told.data is None else jsontext.encode(dict(told.data)).decode()
     fields: dict[str, Json] = {
         "respcd": told.respcd,
@@ -191,8 +197,7 @@ def seal_answer(told: Told, key: PosKey, reply: Reply) -> bytes:
         "respmsg": told.respmsg,
         "resperr": told.resperr,
     }
-    message = jsontext.encode(fields)
-    return message if reply is Reply.PLAIN else _encrypted(message, key).encode()
+    return jsontext.encode(fields)
 
 
 def open_answer(body: bytes, key: PosKey) -> Told:

@@ -1,0 +1,39 @@
+"""The demo's published terminal, and where it listens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from anytill.dialects import SandboxAccess
+
+HTTP_PORT: Final = 9001
+TCP_PORT: Final = 9002
+SANDBOX: Final = SandboxAccess(
+    login="80000001",
+    # The key that the document prints as every terminal's first one.
+    secret="f46b1f08bec1f39104792cc79ec9aacd",  # noqa: S106 - published
+    password="demo-notify-key-80000001",  # noqa: S106 - published on purpose
+    options={"plain": "on"},
+)
+CLIENT_SETTINGS: Final = ("http_url", "tcp_host", "tcp_port", "terminal", "pos_key", "notify_key")
+
+
+def terminal_settings(host: str, http_port: int, tcp_port: int) -> Mapping[str, str]:
+    """What a client of the demo's terminal needs to be told."""
+    netloc = f"[{host}]" if ":" in host else host
+    values = (
+        f"http://{netloc}:{http_port}",
+        host,
+        str(tcp_port),
+        SANDBOX.login,
+        SANDBOX.secret,
+        SANDBOX.password,
+    )
+    return dict(zip(CLIENT_SETTINGS, values, strict=True))
+
+
+def sandbox_settings(base_url: str) -> Mapping[str, str]:
+    """The same for a demo whose gateway is there: its terminal listens at the vendor's own ports."""
+    return terminal_settings(urlsplit(base_url).hostname or "127.0.0.1", HTTP_PORT, TCP_PORT)

@@ -1,0 +1,125 @@
+"""The terminal: opens what a register sends, does what it asks, and seals the answer; over HTTP and over lines alike.
+
+Whatever has to do with keys gets one answer after the same work, and in the open: who has no key could not read it
+otherwise. All else is told to those whose digest was right, as they asked, unless the terminal's option `response` says
+how. Of a fault of ours the register is told that nothing is known, sealed like every answer, and a person is alarmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from anytill.core.errors import Refusal
+from anytill.core.merchant import Credential
+from anytill.core.secret import Secret
+from anytill.dialects.qfpay import answers, codec, inquiry, messages, printing, refunds, server, trade, words
+from anytill.dialects.qfpay.codec import KeyBytes, Opened, PosKey, Reply, Told
+from anytill.dialects.qfpay.counter import Caller, Counter
+from anytill.dialects.qfpay.messages import Content
+from anytill.dialects.qfpay.words import CallRefused, FuncType, Word
+from anytill.gateway import Gateway
+from anytill.ports import Panel
+from anytill.wire.errors import BadField, BadSignature, MissingField, TooLarge, WireError
+from anytill.wire.http import HttpRequest, HttpResponse
+
+#: The credential's options.
+OPTION_KEY_BYTES: Final = "key_bytes"  # ascii (the usual) or hex
+OPTION_RESPONSE: Final = "response"  # auto (the usual), aes or plain
+OPTION_PLAIN: Final = "plain"  # on: unencrypted requests are taken too
+OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    OPTION_KEY_BYTES: frozenset(KeyBytes),
+    OPTION_RESPONSE: frozenset({"auto", *Reply}),
+    OPTION_PLAIN: frozenset({"on", "off"}),
+}
+
+_CALLS: Final[Mapping[type, Callable[[Caller, Any], Awaitable[Told]]]] = {
+    messages.Trade: trade.take,
+    messages.RefundRequest: refunds.give_back,
+    messages.PrintReceipt: printing.print_receipt,
+    messages.PrintSummary: lambda caller, _asked: printing.print_summary(caller),
+    messages.Inquiry: inquiry.inquire,
+    messages.CancelRequest: lambda caller, _asked: trade.cancel_request(caller),
+}
+
+
+class Terminal:
+    """Implements `ports.Terminal`. Its number is its credential's login."""
+
+    def __init__(self, gateway: Gateway, number: str, panel: Panel) -> None:
+        self._counter = Counter(gateway, number, panel)
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """See `ports.Terminal`."""
+        return await server.handle(request, self._answered)
+
+    async def answer(self, message: bytes) -> bytes:
+        """See `ports.Terminal`."""
+        body, _ = await self._answered(message, None, "")
+        return body
+
+    async def _answered(self, body: bytes, func_type: FuncType | None, peer: str) -> tuple[bytes, Reply]:
+        """The sealed answer, and how it travels."""
+        gateway = self._counter.gateway
+        try:
+            credential = await gateway.credential(words.NAME, self._counter.number)
+            opened = _opened(body, credential)
+        except CallRefused as refusal:
+            return codec.plain_answer(answers.told(refusal.word)), Reply.PLAIN
+        except Refusal as refusal:
+            return codec.plain_answer(answers.told(words.REFUSALS[type(refusal)])), Reply.PLAIN
+        except Exception as fault:  # noqa: BLE001 - nothing was begun, but a register must not be left without a word
+            gateway.fault("terminal", fault)
+            return codec.plain_answer(answers.told(words.SYSTEM_ERROR)), Reply.PLAIN
+        gateway.seen(credential, peer)
+        try:
+            told = await self._carried_out(credential, opened.content, func_type)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, money may have moved
+            gateway.fault("terminal", fault)
+            told = answers.told(words.SYSTEM_ERROR)
+        reply = _reply(credential, opened)
+        return codec.seal_answer(told, opened.key, reply), reply
+
+    async def _carried_out(self, credential: Credential, content: Content, func_type: FuncType | None) -> Told:
+        try:
+            if func_type not in (None, messages.func_type_of(content)):
+                raise CallRefused(words.OTHER_PATH)
+            request = messages.read(content)
+            return await _CALLS[type(request)](Caller(self._counter, credential), request)
+        except CallRefused as refusal:
+            return answers.told(refusal.word)
+        except Refusal as refusal:
+            return answers.told(words.REFUSALS[type(refusal)])
+        except WireError as fault:
+            return answers.told(_explained(fault))
+
+
+def pos_key(secret: Secret, options: Mapping[str, str]) -> PosKey:
+    """A credential's key as its option `key_bytes` reads it. Raises ValueError for one that no cipher takes."""
+    return PosKey(secret, KeyBytes(options.get(OPTION_KEY_BYTES) or KeyBytes.ASCII))
+
+
+def _opened(body: bytes, credential: Credential) -> Opened:
+    """The request, if one of the credential's keys made it. Raises CallRefused."""
+    keys = [
+        pos_key(secret, credential.options) for secret in (credential.secret, credential.previous) if secret is not None
+    ]
+    try:
+        return codec.open_request(body, keys, plain=credential.options.get(OPTION_PLAIN) == "on")
+    except BadSignature:
+        raise CallRefused(words.KEY_MISMATCH) from None
+    except (TooLarge, BadField, MissingField) as fault:
+        raise CallRefused(_explained(fault)) from None
+    except WireError:
+        # No key has anything to do with it: it is no base64, or no object.
+        raise CallRefused(words.NOT_DECRYPTED) from None
+
+
+def _reply(credential: Credential, opened: Opened) -> Reply:
+    wanted = credential.options.get(OPTION_RESPONSE) or "auto"
+    return opened.reply if wanted == "auto" else Reply(wanted)
+
+
+def _explained(fault: WireError) -> Word:
+    """The word for a fault: which field, and what it must be, but never what it was."""
+    return words.TOO_LONG if isinstance(fault, TooLarge) else words.bad_parameter(fault.text)
