@@ -42,6 +42,8 @@ async def test_a_card_is_kept_masked_and_shown_so_on_the_receipt(world: World) -
     rows = [each for each in payment_receipt(stored, shop="demo").elements if isinstance(each, Row)]
     assert Row("卡号", "520000******1096") in rows
     assert Row("支付方式", "银行卡") in rows
+    assert stored.slip["scheme"] == "MASTERCARD"
+    assert Row("授权码", stored.slip["auth_code"]) in rows
 
 
 async def test_one_presentation_pays_one_order_and_the_next_one_of_the_same_card_another(world: World) -> None:

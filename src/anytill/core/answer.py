@@ -25,6 +25,9 @@ class Answer:
     payer_id: str = ""
     paid_at_ms: int | None = None
     invitation: Mapping[str, str] = field(default_factory=dict)  # WAITING: how the payer can pay
+    #: What a card's slip says beside the channel_trade_no: scheme, card_no (masked), card_type, batch_no, trace_no and,
+    #: when it was approved, auth_code; as far as the channel tells.
+    slip: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     by_refund: bool = False  # CANCELLED: the money went back as a refund of its own, which a query may not show
 

@@ -105,6 +105,7 @@ class Payment:
     channel: str = ""
     channel_trade_no: str = ""  # the wallet's number
     invitation: Mapping[str, str] = field(default_factory=dict)  # how the payer can pay: code_url, pay_info …
+    slip: Mapping[str, str] = field(default_factory=dict)  # of a card: `core.answer` names what may stand there
     reason: str = ""  # the channel's words when it said no
     created_at_ms: int = 0
     paid_at_ms: int | None = None

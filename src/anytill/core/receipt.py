@@ -152,6 +152,13 @@ REFUND_TITLES: Final[Mapping[RefundState, str]] = {
     RefundState.FAILED: "退款失败（未退款）",
     RefundState.RETURNED_TO_CASH: "退款未到账（须线下退还）",
 }
+#: What else stands on the receipt of a card (`core.answer`).
+_SLIP_LABELS: Final[Mapping[str, str]] = {
+    "scheme": "卡组织",
+    "batch_no": "批次号",
+    "trace_no": "凭证号",
+    "auth_code": "授权码",
+}
 OPEN_WARNING: Final = "尚未确认收款，请勿凭此单交付商品"
 OPEN_REFUND_WARNING: Final = "尚未确认退款，请勿凭此单另付现金"
 
@@ -212,7 +219,7 @@ def payment_receipt(
                 ("设备编号", device),
                 ("操作员", operator),
                 ("支付方式", WALLET_NAMES[payment.wallet]),
-                ("卡号", payment.code_hint if payment.method is Method.CARD else ""),
+                *_card(payment),
                 ("商户单号", payment.order_no),
                 ("交易流水", payment.payment_id),
                 ("渠道单号", payment.channel_trade_no),
@@ -255,7 +262,7 @@ def refund_receipt(
                 ("设备编号", device),
                 ("操作员", operator),
                 ("支付方式", WALLET_NAMES[payment.wallet]),
-                ("卡号", payment.code_hint if payment.method is Method.CARD else ""),
+                *_card(payment),
                 ("商户单号", refund.order_no),
                 ("交易流水", refund.payment_id),
                 ("渠道单号", payment.channel_trade_no),
@@ -276,6 +283,14 @@ def refund_receipt(
 
 def _title(payment: Payment, words: str, *, done: bool) -> str:
     return f"{WALLET_NAMES[payment.wallet]}{words}" if done else words
+
+
+def _card(payment: Payment) -> Iterator[tuple[str, str]]:
+    if payment.method is not Method.CARD:
+        return
+    yield "卡号", payment.code_hint
+    for name, label in _SLIP_LABELS.items():
+        yield label, payment.slip.get(name, "")
 
 
 def _head(title: str, copy: Copy | None, *, reprint: bool) -> Iterator[Element]:

@@ -28,7 +28,7 @@ from anytill.core.payment import AT_THE_TILL, Payment, Refund
 from anytill.core.records import changed
 
 #: What an answer may add to what is known, named alike in both; an empty value adds nothing.
-_FACTS: Final = ("channel_trade_no", "payer_id", "invitation", "reason")
+_FACTS: Final = ("channel_trade_no", "payer_id", "invitation", "slip", "reason")
 #: States in which the gateway has nothing to do any more, but for a last look.
 _ENDS: Final = UNPAID_STATES | {PaymentState.PAID}
 

@@ -59,6 +59,7 @@ def _about_payment(payment: Payment) -> str:
             "payer_id": payment.payer_id,
             "channel_trade_no": payment.channel_trade_no,
             "invitation": dict(payment.invitation),
+            "slip": dict(payment.slip),
             "reason": payment.reason,
             "paid_at_ms": payment.paid_at_ms,
             "ended_at_ms": payment.ended_at_ms,

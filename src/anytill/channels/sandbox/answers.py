@@ -45,6 +45,7 @@ def order_answer(order: Order) -> Answer:
         payer_id="" if waits and order.invitation else order.payer_id,
         paid_at_ms=order.paid_at_ms if paid else None,
         invitation=order.invitation if waits else {},
+        slip=order.slip,
         reason=order.told_reason,
     )
 

@@ -130,6 +130,7 @@ class Book:
             "state": order.state.value,
             "reason": order.told_reason,
             "payer_id": order.payer_id,
+            **({"slip": {**order.slip}} if order.slip else {}),
             **self.amounts(order),
             "created_at_ms": order.created_at_ms,
             "paid_at_ms": order.paid_at_ms,

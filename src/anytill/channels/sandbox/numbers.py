@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from anytill.core.ids import beijing_text
+from anytill.core.ids import beijing, beijing_text
 from anytill.core.payment import Method, Payment, fingerprint
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
@@ -34,6 +34,32 @@ def trade_no(at_ms: int, serial: int) -> str:
 def refund_trade_no(at_ms: int, serial: int) -> str:
     """A refund's number at the wallet: 28 digits."""
     return f"5030{beijing_text(at_ms)}{serial:010d}"
+
+
+def reference_no(at_ms: int, serial: int) -> str:
+    """A card's retrieval reference number, for a sale or a refund: 12 digits, the last of the year, its day, the hour,
+    and a serial (ISO 8583 field 37 as acquirers fill it)."""
+    return f"{beijing(at_ms):%Y%j%H}{serial % 1_000_000:06d}"[3:]
+
+
+def trace_no(serial: int) -> str:
+    """A card payment's number in its batch: six digits."""
+    return f"{serial % 1_000_000:06d}"
+
+
+def batch_no(at_ms: int) -> str:
+    """What is settled together: a day's card payments, six digits."""
+    return beijing_text(at_ms)[2:8]
+
+
+def auth_code(channel_order: str) -> str:
+    """An issuer's approval: six digits."""
+    return f"{int(fingerprint('approval', channel_order), 16) % 1_000_000:06d}"
+
+
+def holder_id(pan: str) -> str:
+    """Who stands behind a card: the same each time, and no number that could be taken for one."""
+    return fingerprint("card holder", pan)[:32]
 
 
 def payer_id(wallet: Wallet, merchant_id: str, seed: str) -> str:

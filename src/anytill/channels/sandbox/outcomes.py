@@ -1,5 +1,5 @@
-"""What happens, as data: the last two digits of a payer's code choose the payment's story, those of a refund's amount
-in fen choose the refund's. Whatever is not in a table succeeds at once.
+"""What happens, as data: the last two digits of a payer's code choose the payment's story, those of the amount in fen
+choose a card payment's and a refund's. Whatever is not in a table succeeds at once.
 
 The stories are the ones that hurt in real life: prompts nobody answers, success that was never heard of, a "no" that
 is one, another amount than was asked. The README of this folder has the same tables in words.
@@ -66,6 +66,18 @@ PAY_OUTCOMES: Mapping[str, PayOutcome] = MappingProxyType(
     }
 )
 
+#: A card is never waited for and has no coupons, so 01, 02, 03 and 10 are approved like any other sum.
+CARD_OUTCOMES: Mapping[int, PayOutcome] = MappingProxyType(
+    {
+        4: PayOutcome(OrderState.REFUSED, reason="declined: not enough money"),
+        5: PayOutcome(OrderState.REFUSED, reason="declined: the card has expired"),
+        6: PAY_OUTCOMES["06"],
+        7: PAY_OUTCOMES["07"],
+        8: PAY_OUTCOMES["08"],
+        9: PAY_OUTCOMES["09"],
+    }
+)
+
 REFUND_OUTCOMES: Mapping[int, RefundOutcome] = MappingProxyType(
     {
         91: RefundOutcome(WalletRefundState.PROCESSING, then=WalletRefundState.DONE),
@@ -86,6 +98,11 @@ def pay_outcome(pay_code: str) -> PayOutcome:
     """What a payer's code, or a face ticket, leads to."""
     ending = pay_code[-2:]
     return PAY_OUTCOMES.get(ending, _PAID_AT_ONCE) if _TWO_DIGITS.fullmatch(ending) else _PAID_AT_ONCE
+
+
+def card_outcome(amount_fen: int) -> PayOutcome:
+    """What a card payment of this amount leads to, if the card itself has nothing against it."""
+    return CARD_OUTCOMES.get(amount_fen % 100, _PAID_AT_ONCE)
 
 
 def refund_outcome(amount_fen: int) -> RefundOutcome:

@@ -57,7 +57,7 @@ class Order:
     state: OrderState
     created_at_ms: int
     payer_id: str = ""
-    code: str = ""  # digest of the payer's code that this order uses; empty when it uses none
+    code: str = ""  # digest of the payer's code, or a card's presentation, that this order uses; empty if none
     charged_fen: int = 0  # what the payer really gave
     coupon_fen: int = 0
     reversed_fen: int = 0
@@ -66,6 +66,7 @@ class Order:
     due_state: OrderState | None = None  # … and what to
     reason: str = ""  # why it ended, or is going to at due_at_ms
     invitation: Mapping[str, str] = field(default_factory=dict)
+    slip: Mapping[str, str] = field(default_factory=dict)  # of a card: what may be told of it
 
     @property
     def key(self) -> Key:

@@ -4,21 +4,23 @@ A machine without input and output: time is an argument, a decision is an entry 
 to `note` at once. What changes by itself (a prompt that is answered, an order that runs out, a slow refund) is
 written into the book when somebody next looks, with the time at which it happened.
 
-Two rules as in life. A payer's code serves one order: while that order waits, and for ever once it was paid. A cancel
-of an order that never arrived succeeds, and the order is dead should it arrive later.
+Two rules as in life. A payer's code serves one order: while that order waits, and for ever once it was paid; so does
+one presentation of a card. A cancel of an order that never arrived succeeds, and the order is dead should it arrive
+later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from anytill.channels.sandbox import numbers
+from anytill.channels.sandbox import cards, numbers
 from anytill.channels.sandbox.book import Book
 from anytill.channels.sandbox.outcomes import (
     PROMPT_MS,
     SLOW_REFUND_MS,
     PayOutcome,
     Voice,
+    card_outcome,
     pay_outcome,
     refund_outcome,
 )
@@ -69,6 +71,8 @@ class SandboxWallet:
             return self._put(_invited(_blank(payment, serial, now_ms), payment, nonce, now_ms)), Voice.SPEAKS
         if pay_code is None:
             raise ValueError(f"a {payment.method} payment needs the payer's code")
+        if payment.method is Method.CARD:
+            return self._pay_by_card(payment, pay_code, serial, now_ms)
         outcome = pay_outcome(pay_code.reveal())
         if not outcome.arrives:
             return None, outcome.voice
@@ -76,8 +80,28 @@ class SandboxWallet:
         order = _blank(payment, serial, now_ms, numbers.payer_id(payment.wallet, payment.merchant_id, code))
         objection = self._objection(payment, pay_code, code, now_ms)
         if objection:
-            return self._put(changed(order, state=OrderState.REFUSED, reason=objection)), outcome.voice
+            return self._put(_ended(order, OrderState.REFUSED, objection)), outcome.voice
         return self._put(_played(order, outcome, code, now_ms)), outcome.voice
+
+    def _pay_by_card(self, payment: Payment, pay_code: Secret, serial: int, now_ms: int) -> tuple[Order | None, Voice]:
+        """As `pay`, where the amount tells the story and the card may have something against it first."""
+        outcome = card_outcome(payment.amount_fen)
+        if not outcome.arrives:
+            return None, outcome.voice
+        order = changed(_blank(payment, serial, now_ms), channel_trade_no=numbers.reference_no(now_ms, serial))
+        card = cards.presented(payment, pay_code)
+        if card is None:
+            return self._put(_ended(order, OrderState.REFUSED, "not a card")), outcome.voice
+        code = numbers.code_digest(Secret(card.presentation))
+        used = "the card must be presented again" if self._code_user(code, now_ms) else ""
+        objection = used or cards.objection(card, payment.amount_fen)
+        if objection:
+            order = _ended(order, OrderState.REFUSED, objection)
+        else:
+            order = _played(order, outcome, code, now_ms)
+        approved = order.state is OrderState.PAID
+        slip = cards.slip(card, payment.payment_id, serial, now_ms, approved=approved)
+        return self._put(changed(order, payer_id=numbers.holder_id(card.pan), slip=slip)), outcome.voice
 
     def order(self, payment: Payment, now_ms: int) -> Order | None:
         """The payment's order as it stands; None if there is none."""
@@ -105,12 +129,13 @@ class SandboxWallet:
             same = (known.channel_order, known.amount_fen) == (payment.payment_id, refund.amount_fen)
             return known if same else _refused_refund(known, "the refund number has been used"), Voice.SPEAKS
         outcome = refund_outcome(refund.amount_fen)
+        number_of = numbers.reference_no if payment.method is Method.CARD else numbers.refund_trade_no
         entry = WalletRefund(
             merchant_id=refund.merchant_id,
             channel_refund=refund.refund_id,
             merchant_refund=refund.refund_no,
             channel_order=payment.payment_id,
-            channel_refund_no=numbers.refund_trade_no(now_ms, self._book.serial + 1),
+            channel_refund_no=number_of(now_ms, self._book.serial + 1),
             amount_fen=refund.amount_fen,
             state=outcome.state,
             created_at_ms=now_ms,
