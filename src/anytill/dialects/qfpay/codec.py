@@ -189,10 +189,10 @@ def seal_answer(told: Told, key: PosKey, reply: Reply) -> bytes:
 
 
 def plain_answer(told: Told) -> bytes:
-    """An answer in plain JSON: for those whose key is not known."""
+    """An answer in plain JSON, for those who have no key."""
     data = "" if told.data is None else jsontext.encode(dict(told.data)).decode()
     fields: dict[str, Json] = {
-        "respcd": told.respcd,
+        "respcd": str(told.respcd),
         "data": data,
         "respmsg": told.respmsg,
         "resperr": told.resperr,
