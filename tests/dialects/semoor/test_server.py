@@ -32,15 +32,12 @@ from tests.dialects.semoor.desk import (
     VECTORS,
     Desk,
     signed,
+    told,
 )
 
 pytestmark = pytest.mark.anyio
 
 CODE = "24901320180424"
-
-
-def told(answer: ET.Element) -> tuple[str | None, str | None]:
-    return answer.get("ok"), answer.get("info")
 
 
 # Activation, configuration, time

@@ -79,8 +79,8 @@ def payment(payment: Payment, view: View) -> Answer:
     return codec.dm(attributes, inner=_done(_bill_line(payment, view.company, "", slip), popup))
 
 
-def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View) -> Answer:
-    """The answer of refund; `no` and `operator` are what the request said."""
+def refund(payment: Payment, refund: Refund, no: str, view: View) -> Answer:
+    """The answer of refund; `no` is what the request said."""
     word = words.REFUND_WORDS[refund.state]
     attributes = {
         "ok": word.ok,
@@ -95,6 +95,7 @@ def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View)
     attributes |= {"pay_time": back_at, "total": back, **last}
     if not view.with_slip:
         return codec.dm(attributes)
+    operator = refund.details.get("operator_id", "")
     slip = printinfo.refund_slip(payment, refund, shop=view.company, device=view.device, operator=operator)
     line = _bill_line(payment, view.company, codec.format_time(payment.created_at_ms), slip)
     told = (

@@ -26,7 +26,6 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from anytill.core.ids import BEIJING, beijing, beijing_ms
-from anytill.core.payment import fingerprint
 from anytill.core.secret import Secret
 from anytill.dialects.semoor.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN_NAMES, XAML
 from anytill.wire import flatxml
@@ -123,11 +122,6 @@ def refuse_second_meaning(signed: Signed) -> None:
     if "&" not in "".join(signed.fields.values()):
         return
     refuse_separators(signed.fields, FREE_TEXT, KNOWN_NAMES, required=ALWAYS_REQUIRED, keep_empty=True)
-
-
-def repeat_key(fields: Mapping[str, str]) -> str:
-    """Equal for requests that say the same: a fingerprint of the signed text, not of the digest."""
-    return fingerprint(signed_text(fields))
 
 
 def encode_signed(fields: Mapping[str, str], key: Secret) -> bytes:
