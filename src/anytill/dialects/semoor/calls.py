@@ -198,7 +198,8 @@ def _bill(fields: Fields) -> PaymentRef:
 
 
 def _masked(text: str, code: Secret) -> str:
-    return text.replace(code.reveal(), mask_code(code.reveal()))
+    shown = code.reveal()
+    return text.replace(shown, mask_code(shown)) if shown in text else text
 
 
 #: By path; the actions of op.php by their names.
