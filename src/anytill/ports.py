@@ -9,10 +9,10 @@ gateway's own till. Whoever pays the same order twice, for instance, gets one pa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
 from anytill.core.answer import Answer, RefundAnswer
 from anytill.core.device import Act, Device, OneTimeCode, Operator, Shop, Sighting
@@ -24,6 +24,9 @@ from anytill.core.secret import Secret
 from anytill.core.settle import RefundChange
 from anytill.core.wallet import Wallet
 from anytill.wire.http import HttpRequest, HttpResponse
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[], T]
 
 
 class Till(Protocol):
@@ -313,6 +316,13 @@ class Chance(Protocol):
 
     def token(self, length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
         """`length` characters of the alphabet that nobody can guess."""
+
+
+class Aside(Protocol):
+    """How what computes for long is done: beside the loop that serves everybody."""
+
+    async def __call__(self, work: Work[T]) -> T:
+        """What the work returns, or raises."""
 
 
 class Unreachable(Exception):

@@ -16,12 +16,14 @@ from anytill.core import retry
 from anytill.core.device import Act, Device, OneTimeCode
 from anytill.core.ids import beijing_text
 from anytill.core.merchant import Credential, KeyShape, Merchant
-from anytill.core.passwords import password_fits, password_hash
+from anytill.core.passwords import password_hash
 from anytill.core.payment import fingerprint
 from anytill.core.records import changed
 from anytill.core.secret import Secret
+from anytill.gateway.enrolment import Enrolment
+from anytill.gateway.passwords import Passwords, at_once
 from anytill.gateway.tries import Tries
-from anytill.ports import Chance, Clock, Register, Sms, Unreachable
+from anytill.ports import Aside, Chance, Clock, Register, Sms, Unreachable
 
 DIGITS: Final = "0123456789"
 ACTIVATION: Final = "activation"
@@ -32,8 +34,6 @@ PASSCODE: Final = "passcode"
 PASSCODE_DIGITS: Final = 6
 PASSCODE_LIFE_MS: Final = 20 * retry.MINUTE
 PASSCODE_AGAIN_MS: Final = retry.MINUTE
-_NUMBER_DIGITS: Final = 8
-#: Random numbers of eight digits meet now and then; this many in a row mean a fault.
 _ROUNDS: Final = 20
 
 
@@ -66,14 +66,23 @@ def device_holder(dialect: str, device_id: str) -> str:
 class Office:
     """Over the register of who is who."""
 
-    def __init__(self, register: Register, clock: Clock, chance: Chance, code_key: bytes, sms: Sms | None) -> None:
+    def __init__(
+        self,
+        register: Register,
+        clock: Clock,
+        chance: Chance,
+        code_key: bytes,
+        sms: Sms | None,
+        aside: Aside = at_once,
+    ) -> None:
         self._register = register
         self._clock = clock
         self._chance = chance
         self._code_key = code_key
         self._sms = sms
         self._bad_codes = Tries(5, 10 * retry.MINUTE)
-        self._bad_logins = Tries(5, 10 * retry.MINUTE)
+        self.passwords = Passwords(clock, chance, aside)
+        self._enrolment = Enrolment(register, clock, chance, code_key, self.act)
         self._messages = Tries(20, retry.MINUTE)
         self._asked = Tries(1, PASSCODE_AGAIN_MS)
 
@@ -104,51 +113,27 @@ class Office:
         act = self.act(actor, what, before.merchant_id, before.merchant_id, **about)
         return await self._register.move_merchant(before, after, act)
 
-    async def enrol(self, credential: Credential, merchant: Merchant, actor: str) -> str | None:
+    async def enrol(self, credential: Credential, merchant: Merchant, actor: str, words: str = "") -> str | None:
         """A new merchant of an agent, under a new number of eight digits; the id that `merchant` brings is not used.
-        None when the agent has its mobile or user name already."""
-        for _ in range(_ROUNDS):
-            # In each round: somebody else may have enrolled the same person meanwhile.
-            if await self._is_taken(credential.login, merchant):
-                return None
-            number = self._chance.token(_NUMBER_DIGITS, DIGITS)
-            merchant_id = f"{credential.dialect}.{credential.login}.{number}"
-            new = changed(
-                merchant,
-                merchant_id=merchant_id,
-                agent_id=credential.login,
-                trade_code=merchant.trade_code or self._chance.token(10),
-            )
-            act = self.act(actor, "merchant.enrol", merchant_id, merchant_id, name=merchant.name, number=number)
-            if await self._register.enrol_merchant(new, credential.dialect, credential.login, number, act):
-                return number
-        raise RuntimeError("no free merchant number was found")
+        None when the agent has its mobile or user name already, or `words`, all that it said, are those of `enrolled`.
+        """
+        return await self._enrolment.enrol(credential, merchant, actor, words)
 
-    async def _is_taken(self, agent_id: str, merchant: Merchant) -> bool:
-        for name, found in (
-            (merchant.mobile, self._register.merchant_by_mobile),
-            (merchant.username, self._register.merchant_by_username),
-        ):
-            if name and await found(agent_id, name) is not None:
-                return True
-        return False
+    async def enrolled(self, credential: Credential, words: str) -> Merchant | None:
+        """The merchant that an agent brought in with these words: at any time if they name a person, else within a
+        day."""
+        return await self._enrolment.enrolled(credential, words)
 
     def hashed(self, password: str) -> str:
-        """A password as a merchant keeps it."""
+        """A password as a merchant keeps it, by a program that serves nobody meanwhile; else see `passwords`."""
         return password_hash(password, self._chance.token(16))
 
     async def merchant_by_password(self, agent_id: str, username: str, password: str) -> Merchant | None:
-        """The agent's merchant that logs in so; None for whatever is wrong, and after five wrong tries in ten
-        minutes."""
-        now_ms = self._clock.now_ms()
-        key = f"{agent_id}/{username}"
-        if not self._bad_logins.spend(key, now_ms):
-            return None
+        """The agent's merchant that logs in so; None for whatever is wrong, and after too many wrong tries. Raises
+        Overloaded."""
         merchant = await self._register.merchant_by_username(agent_id, username)
-        if not password_fits(password, merchant.password_hash if merchant else ""):
-            return None
-        self._bad_logins.give_back(key)
-        return merchant
+        kept = merchant.password_hash if merchant else ""
+        return merchant if await self.passwords.fits(agent_id, username, password, kept) else None
 
     # One-time codes for people
 
