@@ -16,7 +16,7 @@ from anytill.storage import WrongSchema, open_to_keep, schema
 from anytill.storage.queries import EngineName
 from tests.storage.conftest import VAULT, Database
 from tests.storage.samples import NOW, SHOP, a_notice, a_payment, a_refund, fetched, paid
-from tests.storage.test_register_contract import an_act
+from tests.storage.test_register_contract import an_act, use_up
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ async def test_older_rows_can_be_changed_as_any(former: Database) -> None:
     await store.close()
     store = await former.open()
     assert await store.merchant(SHOP) == replace(known, version=1)
-    assert await store.use_code("p", "d", NOW) == "h"
+    assert await use_up(store, "p", "d", NOW) == "h"
     await store.close()
 
 

@@ -63,8 +63,8 @@ async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
     if "code_number" not in fields and not (stays or may_bind):
         raise CallRefused(words.SIGN_WITHOUT_NUMBER)
     bound = _bound(known, merchant, caller, fields)
-    if bound != known:
-        await caller.office.put_device(bound, caller.actor, "device.bind", number=number)
+    if bound != known and not await caller.office.put_device(bound, caller.actor, "device.bind", number=number):
+        return await _qrpay(caller, fields)  # somebody else wrote the box at this moment: whose is it now?
     return await _told(caller, merchant, number, fields)
 
 
