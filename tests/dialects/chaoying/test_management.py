@@ -227,6 +227,10 @@ def md5(text: str) -> str:
         ({"FullName": "x", "memo": "a&b=c"}, "参数错误：参数值中不能夹带“&参数名=”，请修改文字后重试"),
         ({"FullName": "x", "mch_id": SANDBOX.number}, "参数错误：参数mch_id不能使用或格式不正确"),
         ({"FullName": "x", "method": "pay"}, "参数错误：参数method不能使用或格式不正确"),
+        # What a pay box, a mini-program or a person asked, sent here with fields of its own.
+        ({"device_info": "d", "op_device_id": "1", "campaign": "x"}, "参数错误：参数op_device_id不能使用或格式不正确"),
+        ({"appid": "wx1", "js_code": "c", "more": "x"}, "参数错误：参数js_code不能使用或格式不正确"),
+        ({"mobile": "13900000001", "valid": "123456", "more": "x"}, "参数错误：参数valid不能使用或格式不正确"),
         ({}, words.NOTHING_TO_REGISTER.msg),
         ({"mobile": "13900000001"}, words.NOTHING_TO_REGISTER.msg),
         ({"appid": "wx1", "js_code": "c"}, words.NOTHING_TO_REGISTER.msg),

@@ -32,7 +32,7 @@ async def _mch_reg(caller: Caller, fields: Fields) -> dict[str, str]:
     said = registration.words_of(fields)
     number = await _registered(caller, said, password)
     if number is None:
-        kept = await caller.office.passwords.hashed(caller.agent_id, password) if password else ""
+        kept = await caller.office.new_password(caller.agent_id, password) if password else ""
         on = caller.options.get("enrol_state") == MerchantState.ON.value
         state = MerchantState.ON if on else MerchantState.WAITING
         merchant = changed(merchant, state=state, password_hash=kept)
@@ -51,11 +51,8 @@ async def _registered(caller: Caller, said: str, password: str) -> str | None:
     merchant = await caller.office.enrolled(caller.credential, said)
     if merchant is None:
         return None
-    kept = merchant.password_hash
-    # Another password, or one more or less than before, is not the same registration.
-    if (password or kept) and not await caller.office.passwords.fits(
-        caller.agent_id, merchant.username, password, kept
-    ):
+    # With another password, or with one where there was none, it is not the same registration.
+    if (password or merchant.password_hash) and not await caller.office.has_password(merchant, password):
         return None
     number = await _number_of(caller, merchant)
     if number is None:

@@ -50,7 +50,7 @@ _SHOWN: Final = 4
 #: Not of the merchant, but of the request.
 _ASIDE: Final = frozenset({row.name for row in COMMON} | {"sign", "nonce_str"})
 #: A signature does not say to which address its request was sent. These say that it was not this one.
-_ELSEWHERE: Final = frozenset({"method", "mch_id"})
+_ELSEWHERE: Final = frozenset({"method", "mch_id", "valid", "js_code", "op_device_id"})
 _OTHER_CALLS: Final = frozenset().union(*(form.names for form in FORMS))
 _HIDDEN: Final = re.compile(r"&[A-Za-z0-9_.]{1,64}=")
 _SECRET: Final = re.compile(r"passw|pwd|secret")
