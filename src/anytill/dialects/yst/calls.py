@@ -70,14 +70,16 @@ class Call:
 
 
 async def _pay(caller: Caller, fields: Fields) -> Told:
-    payment = await caller.terminal.pay(order_of(fields, Method.BARCODE))
+    terminal = caller.terminal
+    payment = await terminal.pay(order_of(fields, Method.BARCODE, terminal.mark))
     return answers.payment(payment, await caller.printer())
 
 
 def _preorder(method: Method) -> Callable[[Caller, Fields], Awaitable[Told]]:
     async def perform(caller: Caller, fields: Fields) -> Told:
+        terminal = caller.terminal
         registered_url = caller.credential.options.get(OPTION_NOTIFY_URL, "")
-        payment = await caller.terminal.pay(order_of(fields, method, registered_url))
+        payment = await terminal.pay(order_of(fields, method, terminal.mark, registered_url))
         return answers.preorder(payment, await caller.printer())
 
     return perform
@@ -108,13 +110,15 @@ def _matches(payment: Payment, fields: Fields) -> bool:
 
 
 async def _refund(caller: Caller, fields: Fields) -> Told:
+    terminal = caller.terminal
     order = RefundOrder(
         payment=PaymentRef(payment_id=fields["trans_seq"]),
         refund_no=fields["req_seq"],
         amount_fen=parse_fen(fields["refund_fee"], field="refund_fee"),
         reason=fields["reason"],
+        details=terminal.mark,
     )
-    refund = await caller.terminal.refund(order)
+    refund = await terminal.refund(order)
     payment = await caller.till.find(PaymentRef(payment_id=refund.payment_id))
     return answers.refund(refund, payment, await caller.printer())
 

@@ -33,9 +33,13 @@ class Terminal:
     till: GatewayTill
     credential: Credential
 
+    @property
+    def mark(self) -> dict[str, str]:
+        """Stands among the details of all that this terminal asks for."""
+        return {_ACCOUNT: self.credential.login}
+
     async def pay(self, order: PayOrder) -> Payment:
-        """See `ports.Till`."""
-        order = changed(order, details={**order.details, _ACCOUNT: self.credential.login})
+        """See `ports.Till`; the order bears this terminal's mark."""
         try:
             return await self.till.pay(order)
         except Refusal:
@@ -55,8 +59,7 @@ class Terminal:
         return payment
 
     async def refund(self, order: RefundOrder) -> Refund:
-        """See `ports.Till`."""
-        order = changed(order, details={**order.details, _ACCOUNT: self.credential.login})
+        """See `ports.Till`; the refund bears this terminal's mark."""
         try:
             refund = await self.till.refund(order)
         except Refusal:
