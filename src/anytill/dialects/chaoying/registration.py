@@ -112,11 +112,11 @@ def _masked(value: str) -> str:
 
 
 def _check(sent: Mapping[str, str]) -> None:
+    if sent.keys() - _ASIDE <= _OTHER_CALLS:
+        raise CallRefused(words.NOTHING_TO_REGISTER)
     for name in sent:
         if name in _ELSEWHERE:
             raise BadField(name, "left out: this call makes a merchant")
-    if sent.keys() - _ASIDE <= _OTHER_CALLS:
-        raise CallRefused(words.NOTHING_TO_REGISTER)
     if len(sent) > MOST_FIELDS or sum(map(len, sent.values())) > MOST_CHARACTERS:
         raise TooLarge(f"more than {MOST_FIELDS} fields or {MOST_CHARACTERS} characters")
     if any(_HIDDEN.search(value) for value in sent.values()):
