@@ -9,10 +9,10 @@ gateway's own till. Whoever pays the same order twice, for instance, gets one pa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
 from anytill.core.answer import Answer, RefundAnswer
 from anytill.core.device import Act, Device, OneTimeCode, Operator, Shop, Sighting
@@ -26,6 +26,9 @@ from anytill.core.secret import Secret
 from anytill.core.settle import RefundChange
 from anytill.core.wallet import Wallet
 from anytill.wire.http import HttpRequest, HttpResponse
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[], T]
 
 
 class Till(Protocol):
@@ -132,7 +135,11 @@ class StoreUnavailable(Exception):
 
 class Register(Protocol):
     """Who is who: merchants, their devices and people, keys, and what was done to them. Every write is one transaction,
-    its act with it, and when it returns it is on disk."""
+    its act with it, and when it returns it is on disk.
+
+    Several processes write at one time. So what is new is added, and what is there is moved: False means that somebody
+    else was first, and that nothing was written. What is put is written whatever is there, and that is for records in
+    which nobody's change can be lost: a demo's, which are published, and those that are written in one place only."""
 
     async def merchant(self, merchant_id: str) -> Merchant | None:
         """One merchant."""
@@ -142,6 +149,9 @@ class Register(Protocol):
 
     async def put_merchant(self, merchant: Merchant, act: Act | None = None) -> None:
         """Write or replace a merchant, whatever version is there, with the act that says who did so."""
+
+    async def add_merchant(self, merchant: Merchant, act: Act) -> bool:
+        """Write a new merchant; False if its id is taken, or if its agent has its mobile or username elsewhere."""
 
     async def move_merchant(self, before: Merchant, after: Merchant, act: Act | None = None) -> bool:
         """Replace a merchant; False if it is no longer so, or if its agent has its mobile or username elsewhere."""
@@ -163,11 +173,14 @@ class Register(Protocol):
         """The credentials that speak for a merchant, or all, by dialect and login; without their secrets."""
 
     async def put_credential(self, credential: Credential, act: Act | None = None) -> None:
-        """Write or replace a credential and its merchants."""
+        """Write or replace a credential, whatever version is there. It speaks for its merchants from then on, and still
+        for those that others brought in."""
 
-    async def put_key(self, credential: Credential, act: Act | None = None) -> None:
-        """Replace a credential that is there, all but the merchants it speaks for: those are left as they are, so that
-        none is lost that another process brings in at this moment."""
+    async def add_credential(self, credential: Credential, act: Act) -> bool:
+        """Write a new credential and its merchants; False if its login is taken."""
+
+    async def move_credential(self, credential: Credential, act: Act | None = None) -> bool:
+        """Replace a credential, all but the merchants it speaks for; False if it is not of this version any more."""
 
     async def add_mandate(self, dialect: str, login: str, number: str, merchant_id: str, act: Act) -> bool:
         """Let a credential speak for one merchant more; False if it calls somebody by this number already."""
@@ -194,7 +207,14 @@ class Register(Protocol):
         """A merchant's operators, by id."""
 
     async def put_device(self, device: Device, credential: Credential | None = None, act: Act | None = None) -> None:
-        """Write or replace a device, its credential with it if it has one."""
+        """Write or replace a device, its credential with it if it has one, whatever version is there."""
+
+    async def add_device(self, device: Device, credential: Credential | None, act: Act | None) -> bool:
+        """Write a new device, its new credential with it if it has one; False if its number or login is taken."""
+
+    async def move_device(self, device: Device, credential: Credential | None, act: Act) -> bool:
+        """Replace a device, and its credential with it if one is given (see move_credential); False if either is not of
+        this version any more."""
 
     async def device(self, dialect: str, device_id: str) -> Device | None:
         """One device."""
@@ -205,9 +225,16 @@ class Register(Protocol):
     async def put_code(self, code: OneTimeCode, act: Act | None = None, *, not_since_ms: int | None = None) -> bool:
         """Keep a one-time code in place of the holder's former one; False if that one was made after `not_since_ms`."""
 
-    async def use_code(self, purpose: str, digest: str, now_ms: int, holder: str | None = None) -> str | None:
-        """Use a code up: its holder, or None when there is no such code, or it is used, too old or out of tries. Where
-        the caller names the holder, each call costs that holder's code one try, whatever comes of it."""
+    async def use_code(self, purpose: str, digest: str, now_ms: int, holder: str) -> bool:
+        """Use the holder's code up; False when it is another, used, too old or out of tries. Each call costs one try,
+        whatever comes of it."""
+
+    async def code_holder(self, purpose: str, digest: str, now_ms: int) -> str | None:
+        """Whose code this is; None when there is no such code, or it is used, too old or out of tries."""
+
+    async def activate_device(self, device: Device, purpose: str, digest: str, act: Act) -> bool:
+        """Replace a device and use up the code that it came with, at the time of the act; False if the device is not of
+        this version any more, or the code cannot be used."""
 
     async def saw(self, sighting: Sighting) -> None:
         """Remember when and from where a credential was last used."""
@@ -319,6 +346,13 @@ class Chance(Protocol):
 
     def token(self, length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
         """`length` characters of the alphabet that nobody can guess."""
+
+
+class Aside(Protocol):
+    """How what computes for long is done: beside the loop that serves everybody."""
+
+    async def __call__(self, work: Work[T]) -> T:
+        """What the work returns, or raises."""
 
 
 class Unreachable(Exception):

@@ -87,7 +87,13 @@ async def start(store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_a_first_start_writes_all_and_a_second_changes_nothing(start: Start) -> None:
     await start()
     written = await start.acts()
-    assert written == [("merchant.add", "m1"), ("key.add", "77000001"), ("key.add", "desk1")]
+    assert written == [
+        ("merchant.add", "m1"),
+        ("agent.add", "77000001"),
+        ("key.add", "77000001"),
+        ("key.add", "desk1"),
+        ("device.add", "desk1"),
+    ]
     assert await start.merchant() == Merchant("m1", "一号店", max_amount_fen=500)
     assert await start.agent() == Credential("chaoying", "77000001", OLD, {"1": "m1"})
     desk = await start.store.credential("yst", "desk1")
@@ -125,7 +131,7 @@ async def test_what_was_changed_since_stays_unless_the_file_says_otherwise(start
     assert await start.agent() == replace(known, active=False, options={"appid": "wx2"})
     await start(TOML.replace('login = "77000001"', 'login = "77000001"\nactive = true\noptions = {}'))
     assert await start.agent() == known
-    assert (await start.acts())[3:] == [("merchant.set", "m1"), ("key.set", "77000001")]
+    assert (await start.acts())[5:] == [("merchant.set", "m1"), ("key.set", "77000001")]
 
 
 async def test_merchants_that_an_agent_brought_in_are_still_its_own(start: Start) -> None:

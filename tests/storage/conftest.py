@@ -10,7 +10,7 @@ import apsw
 import asyncpg
 import pytest
 
-from anytill.storage import SqlStore, Vault, open_store
+from anytill.storage import SqlStore, Vault, open_store, open_to_keep
 from tests.postgres import Server, fresh_database
 
 VAULT = Vault(b"k" * 32)
@@ -73,3 +73,13 @@ async def store(database: Database) -> AsyncIterator[SqlStore]:
         assert await opened.audit() == []
     finally:
         await opened.close()
+
+
+@pytest.fixture
+async def doors(database: Database) -> AsyncIterator[tuple[SqlStore, SqlStore]]:
+    """Two doors to one database: two processes on PostgreSQL, a gateway and a keeper on a file."""
+    first = await database.open()
+    second = await (database.open() if database.engine == "postgres" else open_to_keep(database.url, VAULT))
+    yield first, second
+    await second.close()
+    await first.close()

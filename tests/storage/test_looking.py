@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import apsw
+import asyncpg
 import pytest
 
 from anytill.core.payment import PaymentRef
@@ -45,17 +46,35 @@ async def test_a_store_that_nobody_uses_can_be_looked_at(tmp_path: Path) -> None
     await looker.close()
 
 
-async def test_who_looks_writes_nothing(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/store.db"
-    await (await open_store(url, vault=VAULT)).close()
-    looker = await open_to_look(url)
+async def test_who_looks_writes_nothing(database: Database) -> None:
+    await (await database.open()).close()
+    looker = await open_to_look(database.url)
     with pytest.raises(StoreUnavailable, match="opened to be looked at"):
         await looker.add_payment(a_payment(1))
-    with pytest.raises(apsw.ReadOnlyError):
-        looker._engine._reader.execute("DELETE FROM payment")  # type: ignore[attr-defined]
+    # Nor would the database let it.
+    with pytest.raises((apsw.ReadOnlyError, StoreUnavailable), match=r"readonly|read-only"):
+        await looker._engine.read("put_agent", {"agent_id": "a", "about": "{}"})
+    assert await looker.agents() == []
     await looker.close()
     with pytest.raises(StoreUnavailable):
         await looker.payment(SHOP, PaymentRef("T1"))
+
+
+async def tables_of(dsn: str) -> Sequence[object]:
+    session = await asyncpg.connect(dsn)
+    try:
+        return await session.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    finally:
+        await session.close()
+
+
+async def test_an_empty_database_stays_empty(shared_postgres: str) -> None:
+    await Database(shared_postgres, group_commit=True).meddle("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    with pytest.raises(WrongSchema, match="no store of anytill"):
+        await open_to_look(shared_postgres)
+    assert await tables_of(shared_postgres) == []
+    with pytest.raises(ValueError, match="a store is sqlite:///path"):
+        await open_to_look("store.db")
 
 
 async def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
@@ -105,8 +124,7 @@ async def test_a_text_is_no_store_to_a_gateway_either(tmp_path: Path) -> None:
         ("UPDATE migration SET checksum = 'x'", "is not the one"),
     ],
 )
-async def test_a_store_of_another_version_is_not_looked_at(tmp_path: Path, change: str, told: str) -> None:
-    database = Database(f"sqlite:///{tmp_path}/store.db", group_commit=True)
+async def test_a_store_of_another_version_is_not_looked_at(database: Database, change: str, told: str) -> None:
     await (await database.open()).close()
     await database.meddle(change)
     with pytest.raises(WrongSchema, match=told):

@@ -36,6 +36,13 @@ def an_act(number: int = 1, merchant_id: str = "m1", **changes: Any) -> Act:
     return replace(act, **changes)
 
 
+async def use_up(store: SqlStore, purpose: str, digest: str, now_ms: int) -> str | None:
+    """Use up a code whose holder is not known: its holder, None when that does not go."""
+    holder = await store.code_holder(purpose, digest, now_ms)
+    used = holder is not None and await store.use_code(purpose, digest, now_ms, holder)
+    return holder if used else None
+
+
 async def test_the_store_has_the_shape_of_the_port(store: SqlStore) -> None:
     port: Register = store
     assert port is store
@@ -164,6 +171,10 @@ async def test_a_credential_keeps_its_password_and_the_end_of_its_former_key(sto
     assert await store.credential("chaoying", "agent") == full
     await store.put_credential(AGENT_KEY, an_act(2))
     assert await store.credential("chaoying", "agent") == AGENT_KEY
+    await store.put_credential(replace(AGENT_KEY, merchants={"2": "m2"}))
+    known = await store.credential("chaoying", "agent")
+    assert known
+    assert known.merchants == {**AGENT_KEY.merchants, "2": "m2"}, "none is taken out with it"
     assert await store.acts(10) == [an_act(2), an_act(1)]
 
 
@@ -260,21 +271,21 @@ async def test_devices_come_by_dialect_and_number(store: SqlStore) -> None:
 
 async def test_a_code_is_used_once(store: SqlStore) -> None:
     assert await store.put_code(CODE, an_act())
-    assert await store.use_code("activation", "digest 2", NOW) is None
-    assert await store.use_code("passcode", "digest 1", NOW) is None
-    assert await store.use_code("activation", "digest 1", NOW) == "semoor/7"
-    assert await store.use_code("activation", "digest 1", NOW) is None
-    assert await store.use_code("activation", "digest 1", NOW, "semoor/7") is None
+    assert await use_up(store, "activation", "digest 2", NOW) is None
+    assert await use_up(store, "passcode", "digest 1", NOW) is None
+    assert await use_up(store, "activation", "digest 1", NOW) == "semoor/7"
+    assert await use_up(store, "activation", "digest 1", NOW) is None
+    assert not await store.use_code("activation", "digest 1", NOW, "semoor/7")
     assert await store.acts(10) == [an_act()]
 
 
-@pytest.mark.parametrize("holder", [None, "semoor/7"])
-async def test_a_code_has_its_time(store: SqlStore, holder: str | None) -> None:
+async def test_a_code_has_its_time(store: SqlStore) -> None:
     assert await store.put_code(CODE)
-    assert await store.use_code("activation", "digest 1", NOW + 1_000, holder) is None
-    assert await store.use_code("activation", "digest 1", NOW + 999, holder) == "semoor/7"
+    assert await store.code_holder("activation", "digest 1", NOW + 1_000) is None
+    assert not await store.use_code("activation", "digest 1", NOW + 1_000, "semoor/7")
+    assert await use_up(store, "activation", "digest 1", NOW + 999) == "semoor/7"
     assert await store.put_code(replace(CODE, expires_at_ms=None))
-    assert await store.use_code("activation", "digest 1", 2**53, holder) == "semoor/7"
+    assert await use_up(store, "activation", "digest 1", 2**53) == "semoor/7"
 
 
 async def test_a_new_code_voids_the_former(store: SqlStore) -> None:
@@ -282,13 +293,13 @@ async def test_a_new_code_voids_the_former(store: SqlStore) -> None:
     assert await store.put_code(replace(CODE, holder="semoor/8", digest="digest 8"))
     assert await store.put_code(replace(CODE, purpose="passcode"))
     assert await store.put_code(replace(CODE, digest="digest 2", made_at_ms=NOW - 5))
-    assert await store.use_code("activation", "digest 1", NOW) is None
-    assert await store.use_code("activation", "digest 2", NOW) == "semoor/7"
-    assert await store.use_code("activation", "digest 8", NOW) == "semoor/8"
-    assert await store.use_code("passcode", "digest 1", NOW) == "semoor/7"
+    assert await use_up(store, "activation", "digest 1", NOW) is None
+    assert await use_up(store, "activation", "digest 2", NOW) == "semoor/7"
+    assert await use_up(store, "activation", "digest 8", NOW) == "semoor/8"
+    assert await use_up(store, "passcode", "digest 1", NOW) == "semoor/7"
     # A used code, too, makes room for a new one.
     assert await store.put_code(replace(CODE, digest="digest 3"))
-    assert await store.use_code("activation", "digest 3", NOW, "semoor/7") == "semoor/7"
+    assert await store.use_code("activation", "digest 3", NOW, "semoor/7")
 
 
 async def test_a_holder_gets_no_new_code_too_soon(store: SqlStore) -> None:
@@ -296,11 +307,11 @@ async def test_a_holder_gets_no_new_code_too_soon(store: SqlStore) -> None:
     again = replace(CODE, digest="digest 2", made_at_ms=NOW + 60)
     assert not await store.put_code(again, an_act(), not_since_ms=NOW - 1)
     assert await store.acts(10) == []
-    assert await store.use_code("activation", "digest 2", NOW) is None
+    assert await use_up(store, "activation", "digest 2", NOW) is None
     assert await store.put_code(replace(again, holder="semoor/8", digest="d"), not_since_ms=NOW - 1)
     assert await store.put_code(again, an_act(), not_since_ms=NOW), "made just then is not after"
-    assert await store.use_code("activation", "digest 1", NOW) is None
-    assert await store.use_code("activation", "digest 2", NOW) == "semoor/7"
+    assert await use_up(store, "activation", "digest 1", NOW) is None
+    assert await use_up(store, "activation", "digest 2", NOW) == "semoor/7"
     assert not await store.put_code(again, not_since_ms=NOW + 59), "nor does using it up shorten the wait"
 
 
@@ -309,38 +320,38 @@ async def test_no_two_holders_have_one_code(store: SqlStore) -> None:
     with pytest.raises(Taken):
         await store.put_code(replace(CODE, holder="semoor/8"), an_act())
     assert await store.acts(10) == []
-    assert await store.use_code("activation", "digest 1", NOW) == "semoor/7"
+    assert await use_up(store, "activation", "digest 1", NOW) == "semoor/7"
 
 
 async def test_every_try_at_a_holders_code_costs_one(store: SqlStore) -> None:
     for digests in (["x", "x", "digest 1"], ["digest 1"]):
         assert await store.put_code(CODE)
         for wrong in digests[:-1]:
-            assert await store.use_code("activation", wrong, NOW, "semoor/7") is None
-        assert await store.use_code("activation", digests[-1], NOW, "semoor/7") == "semoor/7"
+            assert not await store.use_code("activation", wrong, NOW, "semoor/7")
+        assert await store.use_code("activation", digests[-1], NOW, "semoor/7")
     assert await store.put_code(CODE)
     assert await store.put_code(replace(CODE, holder="semoor/8", digest="digest 8"))
     for _ in range(3):
-        assert await store.use_code("activation", "digest 8", NOW, "semoor/7") is None, "another's code"
-    assert await store.use_code("activation", "digest 1", NOW, "semoor/7") is None
-    assert await store.use_code("activation", "digest 1", NOW) is None, "a code without tries is no code to anybody"
-    assert await store.use_code("activation", "digest 8", NOW, "semoor/8") == "semoor/8", "its holder paid nothing"
-    assert await store.use_code("activation", "digest 8", NOW, "nobody") is None
+        assert not await store.use_code("activation", "digest 8", NOW, "semoor/7"), "another's code"
+    assert not await store.use_code("activation", "digest 1", NOW, "semoor/7")
+    assert await use_up(store, "activation", "digest 1", NOW) is None, "a code without tries is no code to anybody"
+    assert await store.use_code("activation", "digest 8", NOW, "semoor/8"), "its holder paid nothing"
+    assert not await store.use_code("activation", "digest 8", NOW, "nobody")
 
 
 async def test_a_right_code_too_late_costs_a_try_too(store: SqlStore) -> None:
     assert await store.put_code(CODE)
     for _ in range(3):
-        assert await store.use_code("activation", "digest 1", NOW + 5_000, "semoor/7") is None
-    assert await store.use_code("activation", "digest 1", NOW, "semoor/7") is None
+        assert not await store.use_code("activation", "digest 1", NOW + 5_000, "semoor/7")
+    assert not await store.use_code("activation", "digest 1", NOW, "semoor/7")
 
 
 async def test_wrong_tries_that_name_no_holder_cost_nothing(store: SqlStore) -> None:
     assert await store.put_code(CODE)
     for number in range(50):
-        assert await store.use_code("activation", f"wrong {number}", NOW) is None
-        assert await store.use_code("activation", "digest 1", NOW + 5_000) is None
-    assert await store.use_code("activation", "digest 1", NOW) == "semoor/7"
+        assert await use_up(store, "activation", f"wrong {number}", NOW) is None
+        assert await use_up(store, "activation", "digest 1", NOW + 5_000) is None
+    assert await use_up(store, "activation", "digest 1", NOW) == "semoor/7"
 
 
 # Sightings and acts
@@ -387,23 +398,28 @@ async def test_a_write_whose_act_cannot_be_told_is_not_made(store: SqlStore) -> 
     for changed in (an_act(actor="another"), an_act(at_ms=NOW + 1), an_act()):
         for write in (
             store.put_merchant(replace(MERCHANT, name="x"), changed),
+            store.add_merchant(Merchant("m2", ""), changed),
             store.move_merchant(MERCHANT, replace(MERCHANT, name="x"), changed),
             store.enrol_merchant(Merchant("m2", ""), "chaoying", "agent", "2", changed),
             store.put_credential(replace(AGENT_KEY, active=False), changed),
+            store.add_credential(replace(AGENT_KEY, login="x"), changed),
+            store.move_credential(replace(AGENT_KEY, active=False, version=1), changed),
             store.put_agent(Agent("a", ""), changed),
             store.put_shop(Shop("m1", "s", ""), changed),
             store.put_operator(Operator("m1", "o", ""), changed),
             store.put_device(DEVICE, DEVICE_KEY, changed),
+            store.add_device(DEVICE, DEVICE_KEY, changed),
             store.put_code(CODE, changed),
         ):
             with pytest.raises(Rejected, match="act"):
                 await write
     assert await store.merchants(10) == [MERCHANT]
     assert await store.credential("chaoying", "agent") == AGENT_KEY
+    assert await store.credential("chaoying", "x") is None
     assert [await store.agents(), await store.shops_of("m1"), await store.operators_of("m1")] == [[], [], []]
     assert await store.devices() == []
     assert await store.credential("semoor", DEVICE.device_id) is None
-    assert await store.use_code("activation", "digest 1", NOW) is None
+    assert await use_up(store, "activation", "digest 1", NOW) is None
     assert await store.acts(10) == [an_act()]
 
 
@@ -445,7 +461,7 @@ async def test_who_is_who_is_there_after_a_restart(database: Database) -> None:
     assert await store.merchant("m1") == MERCHANT
     assert await store.devices() == [DEVICE]
     assert await store.credential("semoor", DEVICE.device_id) == replace(DEVICE_KEY, password=Secret("pass"))
-    assert await store.use_code("activation", "digest 1", NOW) == "semoor/7"
+    assert await use_up(store, "activation", "digest 1", NOW) == "semoor/7"
     assert await store.sightings() == [Sighting("yst", "x", NOW, "192.0.2.1")]
     assert await store.acts(10) == [an_act()]
     await store.close()
@@ -536,6 +552,7 @@ async def test_every_record_comes_back_as_it_went_in(
     assert await store.merchant_by_mobile(own, moved.mobile) == replace(moved, version=1)
     assert await store.merchant_by_username(own, moved.username) == replace(moved, version=1)
 
+    credential = replace(credential, login=own + credential.login)
     await store.put_credential(credential)
     assert await store.credential(credential.dialect, credential.login) == credential
     device = replace(device, merchant_id=own)
@@ -551,4 +568,4 @@ async def test_every_record_comes_back_as_it_went_in(
     code = replace(code, purpose=own)
     assert await store.put_code(code)
     in_time = code.tries_left > 0 and (code.expires_at_ms is None or code.expires_at_ms > act.at_ms)
-    assert await store.use_code(own, code.digest, act.at_ms) == (code.holder if in_time else None)
+    assert await use_up(store, own, code.digest, act.at_ms) == (code.holder if in_time else None)

@@ -25,7 +25,7 @@ async def merchants_of(store: SqlStore) -> object:
 async def test_a_new_key_leaves_the_merchants_alone(store: SqlStore) -> None:
     await store.put_credential(KEY)
     new = replace(KEY, secret=Secret("new"), previous=Secret("key"), previous_until_ms=7, active=False, merchants={})
-    await store.put_key(new, an_act())
+    assert await store.move_credential(replace(new, version=1), an_act())
     assert await store.credential("chaoying", "agent") == replace(new, merchants=KEY.merchants)
     assert await store.acts(10) == [an_act()]
 
@@ -58,6 +58,10 @@ async def test_a_merchant_that_comes_in_while_the_key_changes_is_not_lost(store:
         merchant = Merchant(f"m{number}", number)
         assert await store.enrol_merchant(merchant, "chaoying", "agent", number, an_act(int(number) + 1, f"m{number}"))
 
-    keys = [store.put_key(replace(KEY, secret=Secret(f"key {number}"))) for number in numbers]
-    await asyncio.gather(*(one for pair in zip(map(enrol, numbers), keys, strict=True) for one in pair))
+    async def renew(number: str) -> None:
+        known = await store.credential("chaoying", "agent")
+        assert known
+        await store.move_credential(replace(known, secret=Secret(f"key {number}")))
+
+    await asyncio.gather(*(change(number) for number in numbers for change in (enrol, renew)))
     assert await merchants_of(store) == {**KEY.merchants, **{number: f"m{number}" for number in numbers}}

@@ -24,6 +24,7 @@ from anytill.dialects import load_dialects
 from anytill.gateway import Gateway, Parts
 from anytill.ports import Clock, DueKind, Sms, Store
 from anytill.storage import Vault
+from anytill.transports.aside import OneThread
 from anytill.transports.clock import MovableClock, SystemChance, SystemClock
 from anytill.transports.http_client import open_post
 from anytill.transports.http_server import Application, RequestLimits, serve
@@ -110,6 +111,8 @@ async def assembled(
         wakes = {kind: Wake() for kind in DueKind}
         crew = Crew()
         stack.push_async_callback(crew.finish)
+        aside = OneThread()
+        stack.callback(aside.close)
         parts = Parts(
             store=store,
             channels=channels,
@@ -125,6 +128,7 @@ async def assembled(
             wake=lambda kind: wakes[kind].set(),
             code_key=code_key(settings),
             sms=outbox if demo else _sms(settings, stack),
+            aside=aside,
         )
         gateway = Gateway(parts)
         if demo:

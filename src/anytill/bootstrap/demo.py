@@ -6,7 +6,6 @@ brought in themselves (merchants, devices, details) stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
@@ -60,13 +59,11 @@ async def _write_merchant(store: Store, agents: list[str]) -> None:
 
 async def _write_credential(store: Store, dialect: Dialect) -> None:
     access = dialect.sandbox
-    known = await store.credential(dialect.name, access.login)
     credential = Credential(
         dialect=dialect.name,
         login=access.login,
         secret=Secret(access.secret),
-        # An agent may have brought in merchants of its own.
-        merchants={**_merchants(known), access.number: DEMO_MERCHANT.merchant_id},
+        merchants={access.number: DEMO_MERCHANT.merchant_id},
         options=access.options,
         password=Secret(access.password) if access.password else None,
     )
@@ -76,10 +73,6 @@ async def _write_credential(store: Store, dialect: Dialect) -> None:
     device = await store.device(dialect.name, access.login)
     new = Device(dialect.name, access.login, DEMO_MERCHANT.merchant_id, DEMO_DEVICE_NAME)
     await store.put_device(changed(device or new, active=True), credential)
-
-
-def _merchants(known: Credential | None) -> Mapping[str, str]:
-    return known.merchants if known else {}
 
 
 def _published_code(dialect: Dialect, code_key: bytes, now_ms: int) -> OneTimeCode:

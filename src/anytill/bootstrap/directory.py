@@ -13,7 +13,7 @@ from typing import Final
 from anytill.bootstrap.keys import dialect_named, refuse_published, refuse_weak, secret_at
 from anytill.config import CredentialSettings, MerchantSettings, Settings, SettingsError
 from anytill.core.device import Device
-from anytill.core.merchant import Agent, Credential
+from anytill.core.merchant import Agent, Credential, Merchant
 from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
@@ -23,6 +23,8 @@ from anytill.ports import Store, Watch
 
 #: Who did it, in the record of what was done.
 ACTOR: Final = "settings"
+#: Others write at the same moment now and then; this many times in a row mean a fault.
+_ROUNDS: Final = 20
 
 
 async def write_directory(settings: Settings, store: Store, office: Office, watch: Watch, now_ms: int) -> None:
@@ -74,59 +76,84 @@ async def _check_merchants(settings: Settings, store: Store) -> None:
 
 
 async def _write_merchant(row: MerchantSettings, store: Store, office: Office) -> None:
-    known = await store.merchant(row.merchant_id)
-    merchant = row.merged(known)
-    if merchant == known:
-        return
+    for _ in range(_ROUNDS):
+        known = await store.merchant(row.merchant_id)
+        merchant = row.merged(known)
+        if merchant == known:
+            return
+        await _refuse_taken(merchant, store)
+        what = "merchant.set" if known else "merchant.add"
+        act = office.act(ACTOR, what, row.merchant_id, row.merchant_id, name=merchant.name)
+        if await (store.move_merchant(known, merchant, act) if known else store.add_merchant(merchant, act)):
+            return
+    raise _never_still(f"[[merchant]] {row.merchant_id}")
+
+
+async def _refuse_taken(merchant: Merchant, store: Store) -> None:
     for name, value, found in (
         ("mobile", merchant.mobile, store.merchant_by_mobile),
         ("username", merchant.username, store.merchant_by_username),
     ):
         other = await found(merchant.agent_id, value) if value else None
-        if other is not None and other.merchant_id != row.merchant_id:
-            raise SettingsError(f"[[merchant]] {row.merchant_id}: {name}: {other.merchant_id} has it already")
-    what = "merchant.set" if known else "merchant.add"
-    await store.put_merchant(merchant, office.act(ACTOR, what, row.merchant_id, row.merchant_id, name=merchant.name))
+        if other is not None and other.merchant_id != merchant.merchant_id:
+            raise SettingsError(f"[[merchant]] {merchant.merchant_id}: {name}: {other.merchant_id} has it already")
 
 
 async def _write_credential(row: CredentialSettings, store: Store, office: Office, watch: Watch, now_ms: int) -> None:
-    """The credential, and who holds it: a device signs for itself, an agent for others. Written at each start even if
-    nothing changed, so that it is sealed with the master key of now."""
+    """The credential, and who holds it: a device signs for itself, an agent for others."""
     dialect = dialect_named(_title(row), row.dialect)
-    known = await store.credential(row.dialect, row.login)
     told = _told(row)
-    credential = _laid_over(row, told, known, now_ms) if known else told
+    if dialect.signs is Login.AGENT and row.login not in {agent.agent_id for agent in await store.agents()}:
+        await store.put_agent(Agent(row.login, row.login), office.act(ACTOR, "agent.add", row.login, name=row.login))
+    for _ in range(_ROUNDS):
+        known = await store.credential(row.dialect, row.login)
+        credential = _laid_over(row, told, known, now_ms) if known else told
+        written = await (_move(row, credential, known, store, office) if known else _add(credential, store, office))
+        if written:
+            break
+    else:
+        raise _never_still(_title(row))
     if credential.secret != told.secret:
         watch.alarm("settings_key_ignored", dialect=row.dialect, login=row.login)
-    what = "key.set" if known else "key.add"
-    act = None if credential == known else office.act(ACTOR, what, row.login, dialect=row.dialect)
     if dialect.signs is Login.DEVICE and await store.device(row.dialect, row.login) is None:
         device = Device(row.dialect, row.login, credential.merchants.get("", ""), enrolled_at_ms=now_ms)
-        await store.put_device(device, credential, act)
-        return
-    if dialect.signs is Login.AGENT and row.login not in {agent.agent_id for agent in await store.agents()}:
-        await store.put_agent(Agent(row.login, row.login))
-    if known is None:
-        await store.put_credential(credential, act)
-        return
-    # Another process may be bringing merchants in under this key: it is written apart from them.
-    await store.put_key(credential, act)
+        act = office.act(ACTOR, "device.add", row.login, device.merchant_id, dialect=row.dialect)
+        await store.add_device(device, None, act)
+
+
+async def _add(credential: Credential, store: Store, office: Office) -> bool:
+    about = {"dialect": credential.dialect}
+    return await store.add_credential(credential, office.act(ACTOR, "key.add", credential.login, **about))
+
+
+async def _move(
+    row: CredentialSettings, credential: Credential, known: Credential, store: Store, office: Office
+) -> bool:
+    """Written at each start even if nothing changed, so that it is sealed with the master key of now. The merchants are
+    written apart from it, for another process may be bringing some in."""
+    act = None if credential == known else office.act(ACTOR, "key.set", row.login, dialect=row.dialect)
+    if not await store.move_credential(credential, act):
+        return False
     for number, merchant_id in row.merchants.items():
-        await _put_mandate(row, number, known.merchants.get(number, ""), merchant_id, store, office)
+        if not await _put_mandate(row, number, known.merchants.get(number, ""), merchant_id, store, office):
+            return False
+    return True
 
 
 async def _put_mandate(
     row: CredentialSettings, number: str, former: str, merchant_id: str, store: Store, office: Office
-) -> None:
-    """Under this number the credential speaks for this merchant, and for no other."""
+) -> bool:
+    """Under this number the credential speaks for this merchant, and for no other; False if somebody else changes that
+    at this moment."""
     if former == merchant_id:
-        return
+        return True
     about = {"agent": row.login, "number": number}
     if former:
         act = office.act(ACTOR, "merchant.leave", former, former, **about)
-        await store.drop_mandate(row.dialect, row.login, number, act)
+        if not await store.drop_mandate(row.dialect, row.login, number, act):
+            return False
     act = office.act(ACTOR, "merchant.join", merchant_id, merchant_id, **about)
-    await store.add_mandate(row.dialect, row.login, number, merchant_id, act)
+    return await store.add_mandate(row.dialect, row.login, number, merchant_id, act)
 
 
 def _told(row: CredentialSettings) -> Credential:
@@ -159,6 +186,7 @@ def _laid_over(row: CredentialSettings, told: Credential, known: Credential, now
         active=known.active if row.active is None else row.active,
         options=known.options if row.options is None else row.options,
         password=told.password or known.password,
+        version=known.version,
     )
     if known.previous_until_ms is None:
         return credential
@@ -172,6 +200,10 @@ def _laid_over(row: CredentialSettings, told: Credential, known: Credential, now
         previous=known.previous,
         previous_until_ms=known.previous_until_ms,
     )
+
+
+def _never_still(where: str) -> SettingsError:
+    return SettingsError(f"{where}: it is being changed by others all the time: start again")
 
 
 def _are(names: Iterable[str]) -> str:

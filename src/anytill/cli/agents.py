@@ -42,8 +42,7 @@ def add(
         secret = given or desk.new_secret(keeping, found)
         act = keeping.office.act(desk.actor(), "agent.add", agent_id, name=name, dialect=found.name)
         await keeping.store.put_agent(new, act)
-        act = keeping.office.act(desk.actor(), "key.add", agent_id, dialect=found.name)
-        await keeping.store.put_credential(Credential(found.name, agent_id, secret, {}), act)
+        await keeping.office.add_key(Credential(found.name, agent_id, secret, {}), desk.actor())
         return secret
 
     secret = desk.kept(config, store, task, create=True)

@@ -14,7 +14,6 @@ from anytill.cli.records import key_facts
 
 if TYPE_CHECKING:
     from anytill.bootstrap import Keeping
-    from anytill.core.merchant import Credential
 
 key = typer.Typer(help="Keys of agents, merchants and devices.", no_args_is_help=True)
 merchant_key = typer.Typer(help="Keys that a merchant's tills share.", no_args_is_help=True)
@@ -50,10 +49,9 @@ def add(
     async def task(keeping: Keeping) -> IssuedKey:
         await keeping.office.merchant(merchant_id)
         name = wanted or await desk.new_login(keeping, found)
-        await desk.refuse_known_login(keeping, found, name)
         secret = given or desk.new_secret(keeping, found)
-        act = keeping.office.act(desk.actor(), "key.add", name, merchant_id, dialect=dialect)
-        await keeping.store.put_credential(Credential(dialect, name, secret, {"": merchant_id}, options=options), act)
+        credential = Credential(dialect, name, secret, {"": merchant_id}, options=options)
+        await keeping.office.add_key(credential, desk.actor())
         return IssuedKey(found, name, None if given else secret)
 
     desk.kept(config, store, task).show(url, as_json=as_json)
@@ -101,16 +99,13 @@ def end(
     dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
 ) -> None:
     """The old key of a login counts no more, although its hours are not over."""
+    desk.dialect_of(dialect)
 
-    def change(before: Credential, keeping: Keeping) -> Credential:
-        from anytill.core.records import changed
-        from anytill.gateway.office import NotThere
+    async def task(keeping: Keeping) -> dict[str, object]:
+        await keeping.office.end_former_key(dialect, login, desk.actor())
+        return await _facts(keeping, dialect, login)
 
-        if before.at(keeping.clock.now_ms()).previous is None:
-            raise NotThere(f"{login} of {dialect} has no old key that still counts")
-        return changed(before, previous=None, previous_until_ms=keeping.clock.now_ms())
-
-    _show_changed(dialect, login, "key.end", change, config, store, as_json=as_json)
+    desk.show(desk.kept(config, store, task), as_json=as_json)
 
 
 @key.command()
@@ -118,7 +113,7 @@ def on(
     dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
 ) -> None:
     """Accept a login's keys again."""
-    _switch(dialect, login, "key.on", config, store, as_json=as_json)
+    _switch(dialect, login, config, store, on=True, as_json=as_json)
 
 
 @key.command()
@@ -126,39 +121,19 @@ def off(
     dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
 ) -> None:
     """Refuse a login's keys."""
-    _switch(dialect, login, "key.off", config, store, as_json=as_json)
+    _switch(dialect, login, config, store, on=False, as_json=as_json)
 
 
-def _switch(dialect: str, login: str, what: str, config: Path | None, store: str, *, as_json: bool) -> None:
-    from anytill.core.records import changed
-
-    def change(before: Credential, _keeping: Keeping) -> Credential:
-        return changed(before, active=what == "key.on")
-
-    _show_changed(dialect, login, what, change, config, store, as_json=as_json)
-
-
-def _show_changed(
-    dialect: str,
-    login: str,
-    what: str,
-    change: desk.Change,
-    config: Path | None,
-    store: str,
-    *,
-    as_json: bool,
-) -> None:
+def _switch(dialect: str, login: str, config: Path | None, store: str, *, on: bool, as_json: bool) -> None:
     desk.dialect_of(dialect)
 
     async def task(keeping: Keeping) -> dict[str, object]:
-        before = await desk.credential(keeping, dialect, login)
-        after = change(before, keeping)
-        await keeping.store.put_key(
-            after, keeping.office.act(desk.actor(), what, login, after.only_merchant_id, dialect=dialect)
-        )
-        (known,) = [
-            each for each in await keeping.store.credentials() if (each.dialect, each.login) == (dialect, login)
-        ]
-        return key_facts(known)
+        await keeping.office.switch_key(dialect, login, on=on, actor=desk.actor())
+        return await _facts(keeping, dialect, login)
 
     desk.show(desk.kept(config, store, task), as_json=as_json)
+
+
+async def _facts(keeping: Keeping, dialect: str, login: str) -> dict[str, object]:
+    (known,) = [each for each in await keeping.store.credentials() if (each.dialect, each.login) == (dialect, login)]
+    return key_facts(known)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from anytill.dialects import Dialect, Login
 
 Result = TypeVar("Result")
-Change = Callable[["Credential", "Keeping"], "Credential"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 SecretEnv = Annotated[str, typer.Option("--secret-env", help="The environment variable that holds a key of yours.")]
 SecretFile = Annotated[
@@ -49,7 +48,7 @@ def kept(
     with a sentence. With `create` a store that is not there yet is made."""
     from anytill.bootstrap import keeping
     from anytill.config import read_settings
-    from anytill.gateway.office import AlreadyThere, NotThere
+    from anytill.gateway.office import AlreadyThere, ChangedMeanwhile, NotThere
     from anytill.ports import StoreUnavailable
 
     async def run() -> Result:
@@ -61,7 +60,7 @@ def kept(
     with refused_in_a_sentence():
         try:
             return asyncio.run(run())
-        except (AlreadyThere, NotThere) as refusal:
+        except (AlreadyThere, ChangedMeanwhile, NotThere) as refusal:
             stop(2, f"refused: {refusal}")
         except StoreUnavailable as fault:
             stop(3, f"the store does not answer ({fault}); it is not known whether anything was written: look first")

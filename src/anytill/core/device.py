@@ -44,6 +44,7 @@ class Device:
     enrolled_at_ms: int = 0
     activated_at_ms: int | None = None  # when it last fetched its key with a code
     details: Mapping[str, str] = field(default_factory=dict)  # the dialect's own, not read here
+    version: int = field(default=0, compare=False)  # how often it was written; 0: never yet
 
 
 @dataclass(frozen=True, slots=True)

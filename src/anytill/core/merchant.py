@@ -77,6 +77,7 @@ class Credential:
     options: Mapping[str, str] = field(default_factory=dict)  # the dialect's own switches
     password: Secret | None = None
     previous_until_ms: int | None = None
+    version: int = field(default=0, compare=False)  # how often it was written; 0: never yet
 
     def at(self, now_ms: int) -> Credential:
         """The credential as it counts now: a previous key whose time is over is gone."""

@@ -154,7 +154,7 @@ class RefundOrder:
     amount_fen: int
     reason: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
-    repeat_key: str = ""  # needed without a number: equal for equal requests
+    repeat_key: str = ""  # needed without a number: equal for who asks for the same amount of the same payment again
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from unicodedata import category
 
@@ -59,7 +60,9 @@ class Row:
     big: bool = False
 
     def __post_init__(self) -> None:
-        _clean(self, "label", "value")
+        _clean_label(self)
+        if (line := printable(self.value)) is not self.value:
+            object.__setattr__(self, "value", line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ class Amount:
     big: bool = False
 
     def __post_init__(self) -> None:
-        _clean(self, "label", "currency")
+        _clean_label(self)
+        if self.currency != CNY:
+            _clean(self, "currency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +193,27 @@ def _clean(element: Element, *names: str) -> None:
             object.__setattr__(element, name, line)
 
 
+#: Labels are few, and the same on every slip.
+_printable_label: Final = lru_cache(maxsize=256)(printable)
+
+
+def _clean_label(element: Row | Amount) -> None:
+    if (line := _printable_label(element.label)) is not element.label:
+        object.__setattr__(element, "label", line)
+
+
 def _is_kept(sign: str) -> bool:
     return category(sign) not in _DROPPED
 
 
 def beijing_time(at_ms: int) -> str:
     """`2026-11-21 09:05:30`, Beijing time."""
-    return beijing(at_ms).strftime("%Y-%m-%d %H:%M:%S")
+    return _second(at_ms // 1_000)
+
+
+@lru_cache(maxsize=1_024)
+def _second(at_s: int) -> str:
+    return beijing(at_s * 1_000).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def payment_receipt(
@@ -304,7 +323,7 @@ def _head(title: str, copy: Copy | None, *, reprint: bool) -> Iterator[Element]:
 
 def _rows(*rows: tuple[str, str]) -> Iterator[Row]:
     """Those that have a value when it is cleaned."""
-    return (row for row in (Row(label, value) for label, value in rows) if row.value)
+    return (row for row in (Row(label, value) for label, value in rows if value) if row.value)
 
 
 def _time(at_ms: int | None) -> str:

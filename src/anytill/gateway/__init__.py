@@ -33,7 +33,7 @@ class Gateway:
         self._directory = Directory(parts.store, parts.clock)
         self._payments = Payments(parts, self._directory)
         self._refunds = Refunds(parts, self._payments)
-        self.office = Office(parts.store, parts.clock, parts.chance, parts.code_key, parts.sms)
+        self.office = Office(parts.store, parts.clock, parts.chance, parts.code_key, parts.sms, parts.aside)
         self._attendance = Attendance(parts)
         self.recovery = Recovery(parts, self._payments, self._refunds, Notices(parts, self._directory))
 

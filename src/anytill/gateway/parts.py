@@ -11,7 +11,8 @@ from anytill.core.errors import NotSupported, Overloaded
 from anytill.core.ids import IdMaker, NoNode
 from anytill.core.merchant import Merchant
 from anytill.core.wallet import TAPPED, Wallet
-from anytill.ports import Chance, Channel, Clock, DueKind, NoticeForm, Post, Sms, Store, Watch
+from anytill.gateway.passwords import at_once
+from anytill.ports import Aside, Chance, Channel, Clock, DueKind, NoticeForm, Post, Sms, Store, Watch
 
 Word = TypeVar("Word", Answer, RefundAnswer)
 
@@ -39,6 +40,7 @@ class Parts:
     loopback_notices: bool = False  # demo mode: notices may go to this machine
     wake: Callable[[DueKind], None] = _nobody_waits  # something of this kind is due at once
     sms: Sms | None = None  # None: nobody can be reached
+    aside: Aside = at_once  # how passwords are checked
 
     def new_id(self) -> str:
         """A number of ours. Raises Overloaded while none can be made: nothing was accepted yet."""

@@ -109,13 +109,13 @@ class Refunds:
     async def _numbered(self, payment: Payment, order: RefundOrder) -> RefundOrder:
         """A refund of a vendor whose refunds have no number, under one of ours.
 
-        What looks like a retry is one: the same request again within a minute, or while the first is not done. Later it
-        may be meant, so it is a new refund, but a person is told, and not without end. Two at the same moment are given
-        the same number, which only one of them gets.
+        What looks like a retry is one: the same amount of the same payment, asked for by the same again within a
+        minute, or while the first is not done. Later it may be meant, so it is a new refund, but a person is told, and
+        not without end. Two at the same moment are given the same number, which only one of them gets.
         """
-        series = fingerprint(payment.payment_id, order.repeat_key)[:24]
         if not order.repeat_key:
             raise ValueError("a refund without a number needs a repeat_key")
+        series = fingerprint(payment.payment_id, str(order.amount_fen), order.repeat_key)[:24]
         now = self._clock.now_ms()
         refunds = await self.refunds_of(payment.merchant_id, payment)
         earlier = [refund for refund in refunds if refund.refund_no.startswith(f"{series}.")]

@@ -5,6 +5,8 @@ register    its half that says who is who (ports.Register)
 writes      a write as a value, and what an engine must do with it
 sqlite      the engines
 postgres
+postgres_reader   queries, and what a failure means
+postgres_link     one connection
 rows        columns <-> records
 register_rows
 queries     the named statements of queries.sql and queries.register.sql
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from anytill.ports import Watch
 from anytill.storage.postgres import PostgresEngine
+from anytill.storage.postgres_reader import PostgresReader
 from anytill.storage.schema import WrongSchema
 from anytill.storage.sqlite import InUse, SqliteEngine, SqliteKeeper, SqliteReader
 from anytill.storage.store import SqlStore
@@ -55,10 +58,13 @@ async def open_to_keep(url: str, vault: Vault) -> SqlStore:
 
 async def open_to_look(url: str) -> SqlStore:
     """Open a store that others may be using, to read what needs no secrets: its books, and what waits for a person.
+    Nothing is written, not even the tables of this version.
 
     Raises what open_store raises, and FileNotFoundError.
     """
     no_secrets = Vault(bytes(MASTER_KEY_BYTES))
     if url.startswith(_SQLITE):
         return SqlStore(SqliteReader(url.removeprefix(_SQLITE)), no_secrets)
-    return await open_store(url, vault=no_secrets)
+    if url.startswith(_POSTGRES):
+        return SqlStore(await PostgresReader.look(url), no_secrets)
+    raise ValueError(_NO_URL)

@@ -43,16 +43,25 @@ SELECT {merchant_columns} FROM merchant ORDER BY merchant_id LIMIT :most
 
 
 -- put_credential --
--- Writes or replaces a credential.
+-- Writes or replaces a credential, whatever version is there.
 INSERT INTO credential (dialect, login, secret, previous, active, options, password, previous_until_ms)
 VALUES (:dialect, :login, :secret, :previous, :active, :options, :password, :previous_until_ms)
 ON CONFLICT (dialect, login) DO UPDATE SET
     secret = excluded.secret, previous = excluded.previous, active = excluded.active, options = excluded.options,
-    password = excluded.password, previous_until_ms = excluded.previous_until_ms
+    password = excluded.password, previous_until_ms = excluded.previous_until_ms, version = credential.version + 1
 
--- drop_mandates --
--- Takes all merchants from a credential, before the new ones are written.
-DELETE FROM mandate WHERE dialect = :dialect AND login = :login
+-- add_credential --
+-- A new credential. Nothing happens if its login is taken.
+INSERT INTO credential (dialect, login, secret, previous, active, options, password, previous_until_ms)
+VALUES (:dialect, :login, :secret, :previous, :active, :options, :password, :previous_until_ms)
+ON CONFLICT DO NOTHING
+
+-- move_credential --
+-- The next record of a credential, if nobody else wrote one meanwhile.
+UPDATE credential SET
+    secret = :secret, previous = :previous, active = :active, options = :options, password = :password,
+    previous_until_ms = :previous_until_ms, version = version + 1
+WHERE dialect = :dialect AND login = :login AND version = :version
 
 -- drop_mandate --
 -- Takes one merchant from a credential.
@@ -70,7 +79,7 @@ ON CONFLICT DO NOTHING
 
 -- credential --
 -- One credential, a row for each of its merchants (one row without a merchant if it has none).
-SELECT secret, previous, active, options, password, previous_until_ms, number, merchant_id
+SELECT secret, previous, active, options, password, previous_until_ms, version, number, merchant_id
 FROM credential
 LEFT JOIN mandate ON mandate.dialect = credential.dialect AND mandate.login = credential.login
 WHERE credential.dialect = :dialect AND credential.login = :login
@@ -118,22 +127,37 @@ ON CONFLICT (merchant_id, operator_id) DO UPDATE SET about = excluded.about
 -- A merchant's operators, by id.
 SELECT merchant_id, operator_id, about FROM operator WHERE merchant_id = :merchant_id ORDER BY operator_id
 
+-- device_columns --
+-- What makes a device, in the order that register_rows.py reads it.
+dialect, device_id, merchant_id, version, about
+
 -- put_device --
--- Writes or replaces a device.
+-- Writes or replaces a device, whatever version is there.
 INSERT INTO device (dialect, device_id, merchant_id, about) VALUES (:dialect, :device_id, :merchant_id, :about)
-ON CONFLICT (dialect, device_id) DO UPDATE SET merchant_id = excluded.merchant_id, about = excluded.about
+ON CONFLICT (dialect, device_id) DO UPDATE SET
+    merchant_id = excluded.merchant_id, about = excluded.about, version = device.version + 1
+
+-- add_device --
+-- A new device. Nothing happens if its number is taken.
+INSERT INTO device (dialect, device_id, merchant_id, about) VALUES (:dialect, :device_id, :merchant_id, :about)
+ON CONFLICT DO NOTHING
+
+-- move_device --
+-- The next record of a device, if nobody else wrote one meanwhile.
+UPDATE device SET merchant_id = :merchant_id, about = :about, version = version + 1
+WHERE dialect = :dialect AND device_id = :device_id AND version = :version
 
 -- device --
 -- One device.
-SELECT dialect, device_id, merchant_id, about FROM device WHERE dialect = :dialect AND device_id = :device_id
+SELECT {device_columns} FROM device WHERE dialect = :dialect AND device_id = :device_id
 
 -- devices --
 -- All devices, by dialect and number.
-SELECT dialect, device_id, merchant_id, about FROM device ORDER BY dialect, device_id
+SELECT {device_columns} FROM device ORDER BY dialect, device_id
 
 -- devices_of --
 -- A merchant's devices, by dialect and number.
-SELECT dialect, device_id, merchant_id, about FROM device WHERE merchant_id = :merchant_id
+SELECT {device_columns} FROM device WHERE merchant_id = :merchant_id
 ORDER BY dialect, device_id
 
 
@@ -151,12 +175,17 @@ WHERE CAST(:not_since_ms AS BIGINT) IS NULL OR one_time_code.made_at_ms <= CAST(
 SELECT 1 FROM one_time_code
 WHERE purpose = :purpose AND holder = :holder AND digest = :digest AND made_at_ms = :made_at_ms
 
+-- code_holder --
+-- Whose code has this digest, if it can still be used.
+SELECT holder FROM one_time_code
+WHERE purpose = :purpose AND digest = :digest AND tries_left > 0
+    AND (expires_at_ms IS NULL OR expires_at_ms > :now_ms)
+
 -- use_code --
--- Uses up whatever code has this digest, if it can still be used. Tells its holder.
+-- Uses up the code that has this digest, if it can still be used.
 UPDATE one_time_code SET tries_left = 0, used_by = :used_by
 WHERE purpose = :purpose AND digest = :digest AND tries_left > 0
     AND (expires_at_ms IS NULL OR expires_at_ms > :now_ms)
-RETURNING holder
 
 -- try_code --
 -- Takes a try from a holder's code, all of them if it is the right code in time, and tells the holder only then. A code

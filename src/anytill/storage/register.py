@@ -45,6 +45,10 @@ class SqlRegister:
     async def put_merchant(self, merchant: Merchant, act: Act | None = None) -> None:
         await self._put((merchant.merchant_id,), act, Step("put_merchant", rows.merchant_values(merchant)))
 
+    async def add_merchant(self, merchant: Merchant, act: Act) -> bool:
+        step = Step("add_merchant", rows.merchant_values(merchant), must_touch=1)
+        return await self._change((merchant.merchant_id,), act, step)
+
     async def move_merchant(self, before: Merchant, after: Merchant, act: Act | None = None) -> bool:
         step = Step("move_merchant", rows.moved_merchant(before, after), must_touch=1)
         try:
@@ -76,7 +80,7 @@ class SqlRegister:
         found = await self._engine.read("credential", {"dialect": dialect, "login": login})
         if not found:
             return None
-        secret, previous, active, options, password, previous_until_ms, _, _ = found[0]
+        secret, previous, active, options, password, previous_until_ms, version, _, _ = found[0]
         return Credential(
             dialect=dialect,
             login=login,
@@ -87,6 +91,7 @@ class SqlRegister:
             options=rows.texts_of(options),
             password=None if password is None else self._unsealed(password, *_password_of(dialect, login)),
             previous_until_ms=previous_until_ms,
+            version=version,
         )
 
     async def credentials(self, merchant_id: str = "") -> Sequence[CredentialSummary]:
@@ -94,10 +99,14 @@ class SqlRegister:
         return [rows.summary_of(list(each)) for _, each in groupby(found, key=lambda row: (row[0], row[1]))]
 
     async def put_credential(self, credential: Credential, act: Act | None = None) -> None:
-        await self._put((credential.dialect, credential.login), act, *self._credential_steps(credential))
+        put = Step("put_credential", self._credential_values(credential))
+        await self._put((credential.dialect, credential.login), act, put, *_mandate_steps(credential))
 
-    async def put_key(self, credential: Credential, act: Act | None = None) -> None:
-        await self._put((credential.dialect, credential.login), act, self._credential_steps(credential)[0])
+    async def add_credential(self, credential: Credential, act: Act) -> bool:
+        return await self._change((credential.dialect, credential.login), act, *self._add_credential(credential))
+
+    async def move_credential(self, credential: Credential, act: Act | None = None) -> bool:
+        return await self._change((credential.dialect, credential.login), act, self._move_credential(credential))
 
     async def add_mandate(self, dialect: str, login: str, number: str, merchant_id: str, act: Act) -> bool:
         values: Values = {"dialect": dialect, "login": login, "number": number, "merchant_id": merchant_id}
@@ -131,8 +140,20 @@ class SqlRegister:
     async def put_device(self, device: Device, credential: Credential | None = None, act: Act | None = None) -> None:
         steps = [Step("put_device", rows.device_values(device))]
         if credential is not None:
-            steps += self._credential_steps(credential)
+            steps += [Step("put_credential", self._credential_values(credential)), *_mandate_steps(credential)]
         await self._put((device.dialect, device.device_id), act, *steps)
+
+    async def add_device(self, device: Device, credential: Credential | None, act: Act | None) -> bool:
+        steps = [Step("add_device", rows.device_values(device), must_touch=1)]
+        if credential is not None:
+            steps += self._add_credential(credential)
+        return await self._change((device.dialect, device.device_id), act, *steps)
+
+    async def move_device(self, device: Device, credential: Credential | None, act: Act) -> bool:
+        steps = [Step("move_device", rows.device_values(device), must_touch=1)]
+        if credential is not None:
+            steps.append(self._move_credential(credential))
+        return await self._change((device.dialect, device.device_id), act, *steps)
 
     async def device(self, dialect: str, device_id: str) -> Device | None:
         return await self._one("device", {"dialect": dialect, "device_id": device_id}, rows.device_of)
@@ -149,18 +170,30 @@ class SqlRegister:
         step = Step("put_code", values | {"not_since_ms": not_since_ms}, must_touch=1)
         return await self._change((code.purpose, code.holder), act, step, witness=Step("code_as_put", values))
 
-    async def use_code(self, purpose: str, digest: str, now_ms: int, holder: str | None = None) -> str | None:
+    async def use_code(self, purpose: str, digest: str, now_ms: int, holder: str) -> bool:
         values: Values = {"purpose": purpose, "digest": digest, "now_ms": now_ms, "holder": holder}
         values["used_by"] = secrets.token_hex(_USE_BYTES)
-        step = Step("use_code" if holder is None else "try_code", values, must_touch=1)
         witness = Step("code_used_by", values)
-        outcome = await self._engine.write(Write(Lane.OTHER, (purpose, holder or digest), (step,), witness))
+        write = Write(Lane.OTHER, (purpose, holder), (Step("try_code", values, must_touch=1),), witness)
+        outcome = await self._engine.write(write)
         if outcome.missed is not None:
-            return None
+            return False
         # No rows came with the news that a first try, whose confirmation was lost, had used it.
         found = outcome.rows or await self._engine.read(witness.name, values)
-        used_by_us: str | None = found[0][0] if found else None
-        return used_by_us
+        return bool(found) and found[0][0] == holder
+
+    async def code_holder(self, purpose: str, digest: str, now_ms: int) -> str | None:
+        values: Values = {"purpose": purpose, "digest": digest, "now_ms": now_ms}
+        return await self._one("code_holder", values, lambda row: str(row[0]))
+
+    async def activate_device(self, device: Device, purpose: str, digest: str, act: Act) -> bool:
+        code: Values = {"purpose": purpose, "digest": digest, "now_ms": act.at_ms, "used_by": act.act_id}
+        return await self._change(
+            (device.dialect, device.device_id),
+            act,
+            Step("use_code", code, must_touch=1),
+            Step("move_device", rows.device_values(device), must_touch=1),
+        )
 
     # Who was here, and what was done
 
@@ -198,22 +231,27 @@ class SqlRegister:
 
     # Secrets
 
-    def _credential_steps(self, credential: Credential) -> Sequence[Step]:
+    def _add_credential(self, credential: Credential) -> Sequence[Step]:
+        add = Step("add_credential", self._credential_values(credential), must_touch=1)
+        return [add, *_mandate_steps(credential)]
+
+    def _move_credential(self, credential: Credential) -> Step:
+        return Step("move_credential", self._credential_values(credential), must_touch=1)
+
+    def _credential_values(self, credential: Credential) -> Values:
         place = (credential.dialect, credential.login)
-        owner: Values = {"dialect": credential.dialect, "login": credential.login}
         previous, password = credential.previous, credential.password
-        values: Values = {
+        return {
+            "dialect": credential.dialect,
+            "login": credential.login,
             "secret": self._sealed(credential.secret, *place),
             "previous": None if previous is None else self._sealed(previous, *place),
             "active": int(credential.active),
             "options": json_text(dict(credential.options)),
             "password": None if password is None else self._sealed(password, *_password_of(*place)),
             "previous_until_ms": credential.previous_until_ms,
+            "version": credential.version,
         }
-        steps = [Step("put_credential", owner | values), Step("drop_mandates", owner)]
-        for number, merchant_id in credential.merchants.items():
-            steps.append(Step("put_mandate", owner | {"number": number, "merchant_id": merchant_id}))
-        return steps
 
     def _sealed(self, secret: Secret, *owner: str) -> str:
         return base64.b64encode(self._vault.seal(secret, *owner)).decode()
@@ -227,6 +265,14 @@ class SqlRegister:
 
     async def _all(self, name: str, values: Mapping[str, object], decode: Callable[[Row], T]) -> Sequence[T]:
         return [decode(row) for row in await self._engine.read(name, values)]
+
+
+def _mandate_steps(credential: Credential) -> Sequence[Step]:
+    owner: Values = {"dialect": credential.dialect, "login": credential.login}
+    return [
+        Step("put_mandate", owner | {"number": number, "merchant_id": merchant_id})
+        for number, merchant_id in credential.merchants.items()
+    ]
 
 
 def _password_of(dialect: str, login: str) -> tuple[str, ...]:

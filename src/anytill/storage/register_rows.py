@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _AGENT: Final = ("agent_id",)
 _SHOP: Final = ("merchant_id", "shop_id")
 _OPERATOR: Final = ("merchant_id", "operator_id")
-_DEVICE: Final = ("dialect", "device_id", "merchant_id")
+_DEVICE: Final = ("dialect", "device_id", "merchant_id", "version")
 _ACT: Final = ("merchant_id", "act_id", "at_ms")
 
 
@@ -126,12 +126,12 @@ def operator_of(row: Row) -> Operator:
 
 
 def device_values(device: Device) -> Values:
-    """The values of put_device."""
+    """The values of put_device, add_device and move_device."""
     return _values(device, _DEVICE)
 
 
 def device_of(row: Row) -> Device:
-    """A device from a row of device or devices."""
+    """A device from {device_columns}."""
     return _record(Device, _DEVICE, row)
 
 

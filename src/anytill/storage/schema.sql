@@ -36,6 +36,7 @@ CREATE TABLE credential (
     options TEXT NOT NULL,
     password TEXT,
     previous_until_ms BIGINT,
+    version BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (dialect, login)
 );
 
@@ -72,6 +73,7 @@ CREATE TABLE device (
     device_id TEXT NOT NULL,
     merchant_id TEXT NOT NULL,
     about TEXT NOT NULL,
+    version BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (dialect, device_id)
 );
 

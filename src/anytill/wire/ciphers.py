@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from binascii import Error, a2b_base64
+from functools import lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -52,14 +53,20 @@ def decrypt_cbc(data: bytes, *, key: bytes, iv: bytes) -> bytes:
     """The deciphered blocks, filling included. Raises Malformed unless there is at least one block and no half one."""
     if not data or len(data) % BLOCK:
         raise unreadable()
-    decryptor = Cipher(AES(key), CBC(iv)).decryptor()
+    decryptor = _cipher(key, iv).decryptor()
     return decryptor.update(data) + decryptor.finalize()
 
 
 def encrypt_cbc(data: bytes, *, key: bytes, iv: bytes) -> bytes:
     """The ciphered blocks of data that fills blocks. Raises ValueError when it does not."""
-    encryptor = Cipher(AES(key), CBC(iv)).encryptor()
+    encryptor = _cipher(key, iv).encryptor()
     return encryptor.update(data) + encryptor.finalize()
+
+
+@lru_cache(maxsize=1_024)
+def _cipher(key: bytes, iv: bytes) -> Cipher[CBC]:
+    """Making it takes as long as using it, and a till has one key for years."""
+    return Cipher(AES(key), CBC(iv))
 
 
 def zero_filled(data: bytes) -> bytes:

@@ -118,7 +118,10 @@ async def test_a_pay_box(world: World, client: Client, wire: Wire) -> None:
     assert (found.shop_id, found.details["op_user_id"]) == ("id_shop", "王")
     asked = [(request.method, request.path, request.headers["user-agent"]) for request in wire.asked]
     assert asked[1] == ("GET", f"/qrpay/{SANDBOX.number}", "CySoftPayBox")
-    assert dict(parse_qsl(wire.asked[1].query))["pid"] == "CySoftPayBox"
+    sent = dict(parse_qsl(wire.asked[1].query))
+    assert (sent["pid"], sent["code_number"]) == ("CySoftPayBox", SANDBOX.number)
+    with pytest.raises(Refusal, match="不一致"):
+        await client.scan_sign(f"{link}&code_number=1", "BOX-1")
     await world.gateway.office.switch_device(found, on=False, actor="cli:me")
     with pytest.raises(Refusal, match="停止轮询"):
         await client.paybox_config("BOX-1")

@@ -91,10 +91,57 @@ async def test_the_same_scan_again_writes_nothing(desk: Desk) -> None:
 async def test_a_box_moves_between_merchants_of_one_agent(desk: Desk) -> None:
     await desk.link(SIGN, BOX)
     number = (await desk.manage("/UnifiedPay/Mch_Reg", {"FullName": "分店"}))["mch_id"]
-    moved = await desk.link(f"/qrpay/{number}", BOX)
+    own = {"op_shop_id": "1", "op_user_id": "2"}
+    await desk.link(SIGN, {**BOX, **own})
+    moved = await desk.link(f"/qrpay/{number}", {**BOX, "code_number": number})
     assert (moved["mch_id"], moved["mch_full_name"], moved["mch_short_name"]) == (number, "分店", "分店")
     assert (await desk.link(CONF, BOX))["mch_id"] == number
-    assert len(await binds(desk)) == 2
+    assert len(await binds(desk)) == 3
+    # Where it stood before is nothing of the new merchant's.
+    found = await device(desk)
+    assert (found.shop_id, found.details) == ("", {"device_info": "CySoftPayBox"})
+
+
+async def branch(desk: Desk) -> str:
+    return str((await desk.manage("/UnifiedPay/Mch_Reg", {"FullName": "分店"}))["mch_id"])
+
+
+@pytest.mark.parametrize("own", [{}, {"op_shop_id": "1"}, {"op_user_id": "2", "campaign": "x"}])
+async def test_what_a_bound_box_asked_elsewhere_does_not_move_it(desk: Desk, own: dict[str, str]) -> None:
+    """A poll, or the scan of a sign that does not say whose it is, fits every merchant's address."""
+    number = await branch(desk)
+    await desk.link(SIGN, {**BOX, "op_shop_id": "1"})
+    before = await device(desk)
+    answer = await desk.link(f"/qrpay/{number}", {**BOX, **own})
+    assert (answer["state"], answer["msg"]) == ("FAIL", words.SIGN_WITHOUT_NUMBER.msg)
+    assert not {"mch_id", "mch_trade_code", "mch_full_name"} & answer.keys()
+    assert await device(desk) == before
+    # At its own merchant's it is told what a poll tells, and changes nothing.
+    assert (await desk.link(SIGN, BOX))["mch_id"] == SANDBOX.number
+    assert await device(desk) == before
+
+
+@pytest.mark.parametrize("bound", [False, True])
+async def test_a_sign_that_says_whose_it_is_counts_there_alone(desk: Desk, bound: bool) -> None:
+    number = await branch(desk)
+    if bound:
+        await desk.link(SIGN, BOX)
+    before = await boxes(desk)
+    for said in (SANDBOX.number, number.lower() + "0"):
+        answer = await desk.link(f"/qrpay/{number}", {**BOX, "code_number": said})
+        assert (answer["state"], answer["msg"]) == ("FAIL", words.SIGN_OF_ANOTHER.msg)
+    assert await boxes(desk) == before
+    assert (await desk.link(SIGN, {**BOX, "code_number": SANDBOX.number}))["mch_id"] == SANDBOX.number
+
+
+async def test_an_agent_may_want_numbers_on_all_its_signs(desk: Desk) -> None:
+    await other_agent(desk.world, box_sign="NUMBERED")
+    path = f"/qrpay/{OTHER_NUMBER}"
+    refused = await desk.link(path, {**BOX, **OTHER, "op_shop_id": "1"}, OTHER_KEY)
+    assert refused["msg"] == words.SIGN_WITHOUT_NUMBER.msg
+    assert await boxes(desk) == []
+    bound = await desk.link(path, {**BOX, **OTHER, "code_number": OTHER_NUMBER}, OTHER_KEY)
+    assert bound["mch_id"] == OTHER_NUMBER
 
 
 async def test_a_box_of_another_agent_is_neither_told_nor_taken(desk: Desk) -> None:

@@ -117,6 +117,38 @@ async def test_a_success_must_be_signed_by_the_key(line: Line) -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        # As if the answer had said attach=t and then another field, which the signed text also says.
+        {"attach": "t&auth_code=130000000000000001"},
+        {"msg": "SUCCESS&nonce_str=1", "mch_id": ""},
+        {"base_fee": "100&coupon_fee=1"},
+        {"key": "1"},
+        {"Sign": "1"},
+    ],
+)
+async def test_a_signed_answer_with_a_second_meaning_is_not_believed(line: Line, change: dict[str, str]) -> None:
+    fields = {name: value for name, value in {**PAID, "mch_id": "", **change}.items() if value}
+    line.instead = saying(signed(fields))
+    with pytest.raises(WireError):
+        await line.client().pay(ORDER)
+
+
+async def test_ampersands_in_a_text_are_no_second_meaning(line: Line) -> None:
+    line.instead = saying(signed({**PAID, "attach": "tea & cake=2&a=b", "msg": "&", "more": "x&mch_id=1"}))
+    assert (await line.client().pay(ORDER)).attach == "tea & cake=2&a=b"
+
+
+async def test_no_answer_of_ours_has_a_second_meaning(line: Line) -> None:
+    client = line.client()
+    for number, (attach, told) in enumerate(
+        [("t&authinfo=1", "t＆authinfo=1"), ("a & b", "a & b"), ("a=1&c=2", "a=1&c=2"), ("t&zz=1", "t&zz=1")]
+    ):
+        code = Secret(f"1300000000000{number:03d}00")
+        assert (await client.pay(PayOrder(f"A1000{number}", 100, attach=attach, pay_code=code))).attach == told
+
+
+@pytest.mark.parametrize(
     ("code", "trade_state"),
     [("10000", "PROCESSING"), ("10001", "FAIL"), ("40000", "FAIL"), ("", ""), ("30001", "NEED_QUERY")],
 )

@@ -20,6 +20,7 @@ from anytill.dialects.chaoying import words
 from anytill.dialects.chaoying.sandbox import SANDBOX
 from anytill.gateway import Gateway
 from anytill.gateway.directory import REMEMBERED_MS
+from anytill.gateway.enrolment import SAID
 from tests.conftest import STORES
 from tests.dialects.chaoying.agents import OTHER, OTHER_KEY, OTHER_NUMBER, OTHER_SHOP, other_agent
 from tests.dialects.chaoying.desk import COMMON, GATEWAY, Desk, signed
@@ -64,7 +65,7 @@ def last_code(world: World, mobile: str) -> str:
 
 
 async def test_a_merchant_is_registered_with_whatever_is_known_of_it(desk: Desk) -> None:
-    extra = {"key1": "aaa", "Licence.No": "91440101", "BankName": "A & B 银行", "nonce_str": "n1"}
+    extra = {"key1": "aaa", "DealType": "餐饮", "Address": "A & B 路", "nonce_str": "n1"}
     answer = await desk.manage(REG, {**SHOP, "Password": "p&ss word", **extra})
     assert {name: answer[name] for name in DONE} == DONE
     assert set(answer) == {*DONE, "mch_id", "nonce_str", "sign"}
@@ -72,7 +73,8 @@ async def test_a_merchant_is_registered_with_whatever_is_known_of_it(desk: Desk)
     merchant = await merchant_of(desk.world, answer["mch_id"])
     assert (merchant.name, merchant.short_name, merchant.mobile) == tuple(SHOP.values())
     assert (merchant.username, merchant.agent_id, len(merchant.trade_code)) == ("13900000001", SANDBOX.login, 10)
-    assert merchant.details == {"key1": "aaa", "Licence.No": "91440101", "BankName": "A & B 银行"}
+    told = {name: text for name, text in merchant.details.items() if name != SAID}
+    assert told == {"key1": "****", "DealType": "餐饮", "Address": "A & B 路"}
     assert merchant.password_hash.startswith("scrypt$")
     assert "p&ss word" not in repr(merchant) + merchant.password_hash
     (act,) = await desk.world.store.acts(1)
@@ -86,8 +88,62 @@ async def test_a_merchant_is_registered_with_whatever_is_known_of_it(desk: Desk)
 async def test_the_documents_sample_registers_a_merchant(desk: Desk) -> None:
     answer = await desk.manage(REG, {"key1": "aaa", "key2": "bbb"})
     merchant = await merchant_of(desk.world, answer["mch_id"])
-    assert merchant.details == {"key1": "aaa", "key2": "bbb"}
+    assert merchant.details.keys() == {"key1", "key2", SAID}
     assert merchant.name
+
+
+async def test_what_nobody_needs_of_a_registration_is_not_kept(desk: Desk) -> None:
+    """Nor is it told in the record of what was done, in the log, or by what shows a merchant."""
+    sensitive = {
+        "BankCardNo": "6222021234567890123",
+        "IdCardNo": "11010519491231002X",
+        "LegalPersonName": "王小明",
+        "AccountName": "王小明",
+        "Email": "wang@example.com",
+        "key1": "6222021234567890124",
+        "pwd2": "long secret of some kind",
+    }
+    number = (await desk.manage(REG, {**SHOP, **sensitive, "partner_list": '[{"pay_channel":"CEB"}]'}))["mch_id"]
+    merchant = await merchant_of(desk.world, number)
+    assert merchant.details["BankCardNo"] == "****0123"
+    assert merchant.details["LegalPersonName"] == "****"
+    assert merchant.details["partner_list"] == '[{"pay_channel":"CEB"}]'
+    assert "pwd2" not in merchant.details
+    acts = await desk.world.store.acts(100)
+    for text in sensitive.values():
+        assert text not in f"{merchant} {dict(merchant.details)} {acts} {desk.world.watch}"
+
+
+async def test_a_registration_whose_answer_was_lost_finds_its_merchant(desk: Desk) -> None:
+    before = await merchants(desk.world)
+    nobody = {"FullName": "沙县小吃", "BankCardNo": "6222021234567890123"}
+    person = {**SHOP, "Password": "p"}
+    for words_said in (nobody, person):
+        told = [await desk.manage(REG, {**words_said, "nonce_str": str(n), "pid": f"till{n}"}) for n in range(3)]
+        assert {name: told[0][name] for name in DONE} == DONE
+        assert len({answer["mch_id"] for answer in told}) == 1
+        await desk.world.restart()
+        assert (await desk.manage(REG, words_said))["mch_id"] == told[0]["mch_id"]
+    assert len(await merchants(desk.world) - before) == 2
+    whats = [act.what for act in await desk.world.store.acts(100)]
+    assert whats.count("merchant.enrol") == 2
+    # What differs in anything is something else.
+    assert refusal(await desk.manage(REG, {**person, "Password": "q"})) == words.PERSON_TAKEN
+    assert refusal(await desk.manage(REG, SHOP)) == words.PERSON_TAKEN
+    assert (await desk.manage(REG, {**nobody, "BankCardNo": "6222021234567890124"}))["code"] == "10000"
+    assert len(await merchants(desk.world) - before) == 3
+    # A day later the same words without a person are another shop's, those of a person are still the person's.
+    desk.world.clock.advance(DAY)
+    assert (await desk.manage(REG, nobody))["code"] == "10000"
+    assert (await desk.manage(REG, person))["code"] == "10000"
+    assert len(await merchants(desk.world) - before) == 4
+
+
+async def test_a_merchant_that_was_taken_from_its_agent_is_not_given_back(desk: Desk) -> None:
+    number = (await desk.manage(REG, SHOP))["mch_id"]
+    act = desk.world.gateway.office.act("cli:me", "merchant.leave", number)
+    assert await desk.world.store.drop_mandate("chaoying", SANDBOX.login, number, act)
+    assert refusal(await desk.manage(REG, SHOP)) == words.REFUSALS[MerchantInactive]
 
 
 async def test_a_new_merchant_waits_unless_its_agent_may_switch_it_on(desk: Desk) -> None:
@@ -127,15 +183,24 @@ async def test_a_person_is_registered_once_for_each_agent(desk: Desk) -> None:
     await other_agent(desk.world)
     first = await desk.manage(REG, {**SHOP, "UserName": "wang"})
     assert first["code"] == "10000"
-    for again in ({**SHOP, "UserName": "li"}, {"FullName": "b", "UserName": "wang"}, {**SHOP, "UserName": "wang"}):
+    for again in ({**SHOP, "UserName": "li"}, {"FullName": "b", "UserName": "wang"}, {**SHOP, "username": "wang"}):
         assert refusal(await desk.manage(REG, again)) == words.PERSON_TAKEN
     assert (await desk.manage(REG, {**SHOP, "UserName": "wang", **OTHER}, OTHER_KEY))["code"] == "10000"
 
 
 async def test_a_person_who_is_registered_many_times_at_one_moment_is_registered_once(desk: Desk) -> None:
     before = await merchants(desk.world)
-    answers = await asyncio.gather(*(desk.manage(REG, SHOP) for _ in range(5)))
+    answers = await asyncio.gather(*(desk.manage(REG, {**SHOP, "key1": str(n)}) for n in range(5)))
     assert sorted(answer["code"] for answer in answers) == ["10000"] + ["20005"] * 4
+    assert len(await merchants(desk.world) - before) == 1
+
+
+@pytest.mark.parametrize("fields", [{"FullName": "沙县小吃"}, SHOP])
+async def test_one_registration_sent_many_times_at_one_moment_is_one(desk: Desk, fields: dict[str, str]) -> None:
+    before = await merchants(desk.world)
+    answers = await asyncio.gather(*(desk.manage(REG, fields) for _ in range(5)))
+    assert {answer["code"] for answer in answers} == {"10000"}
+    assert len({answer["mch_id"] for answer in answers}) == 1
     assert len(await merchants(desk.world) - before) == 1
 
 
@@ -162,6 +227,10 @@ def md5(text: str) -> str:
         ({"FullName": "x", "memo": "a&b=c"}, "参数错误：参数值中不能夹带“&参数名=”，请修改文字后重试"),
         ({"FullName": "x", "mch_id": SANDBOX.number}, "参数错误：参数mch_id不能使用或格式不正确"),
         ({"FullName": "x", "method": "pay"}, "参数错误：参数method不能使用或格式不正确"),
+        # What a pay box, a mini-program or a person asked, sent here with fields of its own.
+        ({"device_info": "d", "op_device_id": "1", "campaign": "x"}, "参数错误：参数op_device_id不能使用或格式不正确"),
+        ({"appid": "wx1", "js_code": "c", "more": "x"}, "参数错误：参数js_code不能使用或格式不正确"),
+        ({"mobile": "13900000001", "valid": "123456", "more": "x"}, "参数错误：参数valid不能使用或格式不正确"),
         ({}, words.NOTHING_TO_REGISTER.msg),
         ({"mobile": "13900000001"}, words.NOTHING_TO_REGISTER.msg),
         ({"appid": "wx1", "js_code": "c"}, words.NOTHING_TO_REGISTER.msg),
@@ -181,7 +250,7 @@ async def test_no_password_is_kept_as_it_is(desk: Desk) -> None:
     secrets = {"PayPassword": "s3cretA", "login_pwd": "s3cretB", "AppSecret": "s3cretC", "Password": "s3cretD"}
     answer = await desk.manage(REG, {**SHOP, **secrets})
     merchant = await merchant_of(desk.world, answer["mch_id"])
-    assert merchant.details == {}
+    assert merchant.details.keys() == {SAID}
     assert "s3cret" not in merchant.password_hash
     assert all("s3cret" not in str(act) for act in await desk.world.store.acts(100))
 

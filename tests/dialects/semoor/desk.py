@@ -52,6 +52,11 @@ def signed(fields: Mapping[str, str], key: str = KEY, *, keep_empty: bool = Fals
     return {**fields, "sign": sha1(f"{signed_text(fields, keep_empty=keep_empty)}&key={key}")}
 
 
+def told(answer: ET.Element) -> tuple[str | None, str | None]:
+    """`ok` and `info`."""
+    return answer.get("ok"), answer.get("info")
+
+
 def tree(xml: str | bytes) -> ET.Element:
     """The standard library's reading of an answer."""
     return ET.fromstring(xml)  # noqa: S314 - our own answers and the document's samples

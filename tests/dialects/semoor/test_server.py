@@ -32,15 +32,12 @@ from tests.dialects.semoor.desk import (
     VECTORS,
     Desk,
     signed,
+    told,
 )
 
 pytestmark = pytest.mark.anyio
 
 CODE = "24901320180424"
-
-
-def told(answer: ET.Element) -> tuple[str | None, str | None]:
-    return answer.get("ok"), answer.get("info")
 
 
 # Activation, configuration, time
@@ -359,6 +356,21 @@ async def test_an_unsigned_reprint_is_for_the_merchants_own_address(desk: Desk) 
         assert await desk.slip(bad) == "未找到小票"
     desk.world.clock.advance(24 * 3_600_000 + 1)
     assert await desk.slip(query) == "未找到小票"
+
+
+async def test_slips_cannot_be_guessed_at(desk: Desk) -> None:
+    dm_id = await desk.paid()
+    await desk.world.work()
+    query = f"reprint&dm_id={dm_id}"
+    for _ in range(50):
+        assert "支付金额" in await desk.slip(query)
+    for number in range(20):
+        assert await desk.slip(f"reprint&dm_id=2{number:019d}") == "未找到小票"
+    # From now on numbers are not even looked at there; a signature is believed as ever.
+    assert await desk.slip(query) == "未找到小票"
+    assert "支付金额" in await desk.slip(urlencode(signed({"dm_id": dm_id, "device_id": DEVICE})))
+    desk.world.clock.advance(600_000)
+    assert "支付金额" in await desk.slip(query)
 
 
 async def test_a_foreign_merchants_slip_is_not_there(desk: Desk) -> None:

@@ -13,11 +13,9 @@ import pytest
 from anytill.core.secret import Secret
 from anytill.dialects.yst import codec
 from anytill.dialects.yst.codec import Envelope
-from anytill.dialects.yst.server import system_error
 from anytill.wire.errors import WireError
-from anytill.wire.http import HttpRequest
 from tests.dialects.yst import desk as till
-from tests.dialects.yst.desk import ACCOUNT, DSN, KEY, PASSWORD, PATH, Desk, md5
+from tests.dialects.yst.desk import ACCOUNT, DSN, KEY, PASSWORD, Desk, md5
 
 pytestmark = pytest.mark.anyio
 
@@ -277,15 +275,6 @@ async def test_a_replayed_request_moves_money_once(desk: Desk) -> None:
     await desk.world.pass_s(86_400 * 30)
     assert (await desk.post(body))["trans_seq"] == first["trans_seq"]
     await desk.world.check_books(fields["req_seq"])
-
-
-def test_our_own_fault_is_no_no() -> None:
-    def told(body: bytes) -> till.Answer:
-        return till.answer_of(system_error(HttpRequest("POST", PATH, "", {}, body, "127.0.0.1")).body)
-
-    for answer in (told(till.request(NAME, {"req_seq": "1"})), told(b"garbage")):
-        assert (answer["code"], answer["result"]) == ("E10008", "N")
-        assert "结果未知" in answer["msg"]
 
 
 async def test_nothing_secret_is_ever_logged_or_shown(desk: Desk) -> None:

@@ -116,11 +116,13 @@ class Agency:
     async def scan_sign(
         self, link: str, op_device_id: str, device_info: str = messages.BOX_AGENT
     ) -> MerchantTold | None:
-        """Bind a pay box with the link that a merchant's QR sign holds, whose own fields are kept and signed. The link
-        is asked for at our own gateway, whatever host it names."""
+        """Bind a pay box with the link that a merchant's QR sign holds, whose own fields are kept and signed; with
+        them, as later versions do, the number at its end. The link is asked for at our own gateway, whatever host it
+        names."""
         _, _, rest = link.partition("://")
         path, _, query = f"/{rest.partition('/')[2]}".partition("?")
-        return await self._box(path, decode_query(query), op_device_id, device_info)
+        of_the_link = {"code_number": path.rpartition("/")[2], **decode_query(query)}
+        return await self._box(path, of_the_link, op_device_id, device_info)
 
     async def _found(self, fields: Mapping[str, str]) -> MerchantTold:
         return _merchant(done(await self._line.post(messages.MCH_ID_PATH, fields)))

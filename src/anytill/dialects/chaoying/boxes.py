@@ -6,6 +6,11 @@
 Both are answered with the merchant. A box that nobody has bound is answered SUCCESS with nothing of a merchant, which
 tells it to go on asking; FAIL tells it to stop. Boxes have no keys of their own: the agent's key speaks for them, so a
 box is the agent's whose merchant it was bound to first, and can be bound anew by that agent alone.
+
+The path is not signed, so that what a box once asked, under whatever address, could be sent to any merchant's. What a
+sign may do therefore rests on its own signed fields. Later versions have one for this, `code_number`: the number at the
+end of the path. A sign that holds it binds to that number alone. One without it, as v2.9.0 shows them, binds a box that
+nobody has bound and moves none; where the agent's option `box_sign` is NUMBERED it binds nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from anytill.dialects.chaoying.fields import MCH_ID
 from anytill.dialects.chaoying.words import CallRefused
 from anytill.gateway.office import NotThere
 
+_NUMBERED: Final = "NUMBERED"
 _UNBOUND: Final = "支付终端尚未绑定商户，请继续轮询"
 
 
@@ -44,29 +50,32 @@ async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
     number = caller.request.path.rpartition("/")[2]
     if MCH_ID.matches is None or not MCH_ID.matches(number):
         raise ForeignMerchant
+    if fields.get("code_number", number) != number:
+        raise CallRefused(words.SIGN_OF_ANOTHER)
     merchant = await caller.merchant(number)
     known = await _box(caller, fields["op_device_id"])
     if known is not None and caller.number_of(known.merchant_id) is None:
         raise CallRefused(words.BOX_ELSEWHERE)
     if known is not None and not known.active:
         raise CallRefused(words.BOX_OFF)
+    stays = known is not None and known.merchant_id == merchant.merchant_id
+    may_bind = known is None and caller.options.get("box_sign") != _NUMBERED
+    if "code_number" not in fields and not (stays or may_bind):
+        raise CallRefused(words.SIGN_WITHOUT_NUMBER)
     bound = _bound(known, merchant, caller, fields)
-    if bound != known:
-        await caller.office.put_device(bound, caller.actor, "device.bind", number=number)
+    if bound != known and not await caller.office.put_device(bound, caller.actor, "device.bind", number=number):
+        return await _qrpay(caller, fields)  # somebody else wrote the box at this moment: whose is it now?
     return await _told(caller, merchant, number, fields)
 
 
 def _bound(known: Device | None, merchant: Merchant, caller: Caller, fields: Fields) -> Device:
-    device = known or Device(
-        caller.credential.dialect, fields["op_device_id"], "", enrolled_at_ms=caller.gateway.now_ms()
-    )
+    """The box as this sign has it. What the sign does not say stays, if the box stays with its merchant."""
+    number = fields["op_device_id"]
+    device = known or Device(caller.credential.dialect, number, "", enrolled_at_ms=caller.gateway.now_ms())
+    if device.merchant_id != merchant.merchant_id:
+        device = changed(device, merchant_id=merchant.merchant_id, shop_id="", details={})
     details = {name: fields[name] for name in ("device_info", "op_user_id") if name in fields}
-    return changed(
-        device,
-        merchant_id=merchant.merchant_id,
-        shop_id=fields.get("op_shop_id", ""),
-        details={**device.details, **details},
-    )
+    return changed(device, shop_id=fields.get("op_shop_id", device.shop_id), details={**device.details, **details})
 
 
 async def _box(caller: Caller, device_id: str) -> Device | None:

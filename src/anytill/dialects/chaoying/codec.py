@@ -13,7 +13,8 @@ the digest in lower case, so both are accepted when verifying; what we emit is t
 
 As empty values are outside the signature anybody can add or strip them: an empty field is an absent field from the
 first line on. Fields that no table names are carried in the signature and never read. Since nothing is escaped in the
-signed text, a value can hide further fields; `refuse_second_meaning` looks for them.
+signed text, a value can hide further fields; `refuse_second_meaning` looks for them in requests, and its two sisters in
+notices and answers. We sign no answer that could be read in a second way.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from typing import Final
 from anytill.core.ids import BEIJING, beijing_ms, beijing_text
 from anytill.core.secret import Secret
 from anytill.dialects.chaoying.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN_NAMES
-from anytill.dialects.chaoying.rows import NOTICE_NAMES
+from anytill.dialects.chaoying.rows import ANSWER_NAMES, ANSWER_TEXT, ANSWERS_ALWAYS, NOTICE_NAMES
 from anytill.wire import jsontext
-from anytill.wire.errors import BadField, BadSignature, Malformed, TooLarge
+from anytill.wire.errors import BadField, BadSignature, Malformed, TooLarge, WireError
 from anytill.wire.form import decode_form, decode_query, encode_form
 from anytill.wire.http import FORM, HttpRequest
 from anytill.wire.one_meaning import refuse_separators
@@ -103,9 +104,7 @@ def verify(fields: Mapping[str, str], keys: Sequence[Secret]) -> Signed:
 
 def refuse_second_meaning(fields: Mapping[str, str], signed: Signed) -> None:
     """Raises WireError when other fields would have the same signature."""
-    for name in fields:
-        if name in _BLURRING:
-            raise BadField(name, "left out")
+    _refuse_blurring(fields)
     if "&" not in "".join(fields.values()):
         return
     refuse_separators(fields, FREE_TEXT, KNOWN_NAMES, required=ALWAYS_REQUIRED, fold_case=signed.fold_case)
@@ -116,6 +115,20 @@ def refuse_second_notice(fields: Mapping[str, str], signed: Signed) -> None:
     refuse_separators(fields, None, NOTICE_NAMES, fold_case=signed.fold_case)
 
 
+def refuse_second_answer(fields: Mapping[str, str], signed: Signed) -> None:
+    """The same for an answer. Raises WireError."""
+    _refuse_blurring(fields)
+    if "&" not in "".join(fields.values()):
+        return
+    refuse_separators(fields, ANSWER_TEXT, ANSWER_NAMES, required=ANSWERS_ALWAYS, fold_case=signed.fold_case)
+
+
+def _refuse_blurring(fields: Mapping[str, str]) -> None:
+    for name in fields:
+        if name in _BLURRING:
+            raise BadField(name, "left out")
+
+
 def encode_signed_form(fields: Mapping[str, str], key: Secret) -> bytes:
     """A form body with its signature: names in the order in which they are signed, empty values left out."""
     kept = {name: fields[name] for name in sorted(fields) if fields[name]}
@@ -123,11 +136,18 @@ def encode_signed_form(fields: Mapping[str, str], key: Secret) -> bytes:
 
 
 def encode_answer(fields: Mapping[str, str], key: Secret | None) -> bytes:
-    """An answer's JSON, signed unless there is no key; every value is a string, or a `Number` where one is meant."""
-    members: dict[str, jsontext.Json] = {**fields}
-    if key is not None:
-        members["sign"] = signature(fields, key)
-    return jsontext.encode(members)
+    """An answer's JSON, signed unless there is no key; every value is a string, or a `Number` where one is meant.
+
+    A text of somebody else's (`attach`, a merchant's name) that could be read as fields of ours loses its ampersands to
+    full-width ones: such an answer could be told in another way under the same signature.
+    """
+    if key is None:
+        return jsontext.encode({**fields})
+    try:
+        refuse_second_answer(fields, Signed(key))
+    except WireError:
+        fields = {name: value.replace("&", "＆") if "&" in value else value for name, value in fields.items()}
+    return jsontext.encode({**fields, "sign": signature(fields, key)})
 
 
 def decode_answer(body: bytes) -> dict[str, str]:

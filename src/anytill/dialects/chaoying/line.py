@@ -1,4 +1,4 @@
-"""How a client asks: one signed request, one answer whose signature holds, and what a refusal means."""
+"""How a client asks: one signed request, one answer whose signature holds for it alone, and what a refusal means."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ class Line:
             raise BadField("state", "one of the three states")
         if "sign" in answer or (state == State.SUCCESS and must_be_signed):
             try:
-                codec.verify(answer, (self._key,))
+                signed = codec.verify(answer, (self._key,))
             except BadSignature:
                 raise BadSignature(f"{Code.ANSWER_SIGNATURE.value} 响应结果签名错误") from None
+            codec.refuse_second_answer(answer, signed)
         return answer
 
 

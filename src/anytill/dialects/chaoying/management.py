@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from anytill.core.errors import InvalidPayCode, NotSupported, Overloaded
+from anytill.core.errors import InvalidPayCode, MerchantInactive, NotSupported, Overloaded
 from anytill.core.merchant import Merchant, MerchantState
 from anytill.core.records import changed
 from anytill.core.retry import MINUTE
@@ -29,17 +29,35 @@ _ROUNDS: Final = 20
 
 async def _mch_reg(caller: Caller, fields: Fields) -> dict[str, str]:
     merchant, password = registration.read(fields)
-    on = caller.options.get("enrol_state") == MerchantState.ON.value
-    merchant = changed(
-        merchant,
-        state=MerchantState.ON if on else MerchantState.WAITING,
-        password_hash=caller.office.hashed(password) if password else "",
-    )
-    number = await caller.office.enrol(caller.credential, merchant, caller.actor)
+    said = registration.words_of(fields)
+    number = await _registered(caller, said, password)
+    if number is None:
+        kept = await caller.office.new_password(caller.agent_id, password) if password else ""
+        on = caller.options.get("enrol_state") == MerchantState.ON.value
+        state = MerchantState.ON if on else MerchantState.WAITING
+        merchant = changed(merchant, state=state, password_hash=kept)
+        number = await caller.office.enrol(caller.credential, merchant, caller.actor, said)
+        caller.gateway.forget(caller.credential)
+    # Whoever was faster may have said the same.
+    number = number or await _registered(caller, said, password)
     if number is None:
         raise CallRefused(words.PERSON_TAKEN)
-    caller.gateway.forget(caller.credential)
     return answers.carried_out(rows.MCH_REG_ANSWER, {"mch_id": number, "nonce_str": caller.nonce()})
+
+
+async def _registered(caller: Caller, said: str, password: str) -> str | None:
+    """The number of the merchant that these very words registered: their answer may have been lost. Raises
+    MerchantInactive when the operator has taken it from the agent."""
+    merchant = await caller.office.enrolled(caller.credential, said)
+    if merchant is None:
+        return None
+    # With another password, or with one where there was none, it is not the same registration.
+    if (password or merchant.password_hash) and not await caller.office.has_password(merchant, password):
+        return None
+    number = await _number_of(caller, merchant)
+    if number is None:
+        raise MerchantInactive
+    return number
 
 
 async def _getmchsmsvalid(caller: Caller, fields: Fields) -> dict[str, str]:

@@ -67,7 +67,7 @@ WX_ADDSUBDEVCONFIG: Final = Form(
     )
 )
 PAYBOXCONFGET: Final = Form((*COMMON, need("device_info", TOKEN), need("op_device_id", BOX_ID)))
-#: The last two come from the sign itself, where it has them.
+#: The last three come from the sign itself, where it has them; `code_number` is of later versions of the document.
 QRPAY: Final = Form(
     (
         *COMMON,
@@ -75,6 +75,7 @@ QRPAY: Final = Form(
         need("op_device_id", BOX_ID),
         may("op_shop_id", TOKEN),
         may("op_user_id", TOKEN),
+        may("code_number", MCH_ID),
     )
 )
 

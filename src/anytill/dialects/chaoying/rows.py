@@ -65,6 +65,37 @@ GETMCHINFO_ANSWER: Final = _names("mch_id FullName ShortName")
 CODE2SESSION_ANSWER: Final = _names("openid session_key expires_in unionid")
 #: Of a pay box that is bound to a merchant; one that is not is told none of it.
 BOX_ANSWER: Final = _names("mch_id mch_trade_code mch_full_name mch_short_name mch_state device_info op_device_id")
+#: Every name of an answer, those of them whose values may hold an ampersand, and what no answer lacks.
+ANSWER_NAMES: Final = frozenset(
+    (
+        *_names("state code trade_state msg"),
+        *GETFACEAUTH_ANSWER,
+        *FACEPAY_ANSWER,
+        *PAY_ANSWER,
+        *ORDERQUERY_ANSWER,
+        *UNPAID_ANSWER,
+        *REFUND_ANSWER,
+        *OPEN_REFUND_ANSWER,
+        *REFUNDQUERY_ANSWER,
+        *CANCEL_ANSWER,
+        *AUTHCODETOOPENID_ANSWER,
+        *WECHAT_PREORDER_ANSWER,
+        *ALIPAY_PREORDER_ANSWER,
+        *MCH_REG_ANSWER,
+        *GETMCHID_ANSWER,
+        *GETPARTNERID_ANSWER,
+        *GETMCHINFO_ANSWER,
+        *CODE2SESSION_ANSWER,
+        *BOX_ANSWER,
+    )
+)
+ANSWER_TEXT: Final = frozenset(
+    _names(
+        "msg attach promotion_detail refund_list partner_list authinfo pay_info pay_url code_img_url code_url"
+        " mch_full_name mch_short_name FullName ShortName"
+    )
+)
+ANSWERS_ALWAYS: Final = ("state",)
 #: The notices, without `nonce_str`, the WeChat numbers and `sign`, which are added at each try. `attach` stands in
 #: neither table, although the pre-orders take one; `gmt_create` stands in the sample alone.
 WECHAT_NOTICE: Final = _names(

@@ -32,7 +32,8 @@ SANDBOX_OPTIONS: Final[Mapping[str, str]] = {
 def options_of(credential: Credential) -> Mapping[str, str]:
     """The credential's identities at the wallets: `appid`, `channel_mch_id`, `sub_mch_id`, `wx_mch_id`,
     `wx_sub_mch_id`, `pay_channel` and `partner_list.<mch_id>`; `code_img_base`, the address that draws a QR code of the
-    text put behind it; and `enrol_state`, in which state its new merchants begin (`ON`, else waiting)."""
+    text put behind it; `enrol_state`, in which state its new merchants begin (`ON`, else waiting); and `box_sign`, when
+    a QR sign must hold the merchant's number as a signed field: to bind any pay box (`NUMBERED`), else to move one."""
     if credential.login == SANDBOX.login:
         return {**SANDBOX_OPTIONS, **credential.options}
     return credential.options

@@ -218,6 +218,10 @@ WX_FOLLOWS: Final = Refused(
 NOT_A_BOX: Final = Refused(Code.PARAMETER, "参数错误：请求头User-Agent须为CySoftPayBox")
 BOX_OFF: Final = Refused(Code.MERCHANT, "商户错误：支付终端已停用，请停止轮询并联系服务商")
 BOX_ELSEWHERE: Final = Refused(Code.MERCHANT, "商户错误：支付终端已绑定其他商户，请联系服务商")
+SIGN_OF_ANOTHER: Final = Refused(Code.MERCHANT, "商户错误：code_number与链接中的商户号不一致，请重新扫描商户二维码")
+SIGN_WITHOUT_NUMBER: Final = Refused(
+    Code.MERCHANT, "商户错误：绑定或换绑须扫描带code_number的商户二维码，请向服务商索取，或联系服务商处理"
+)
 #: How a client takes them.
 MANAGEMENT: Final[Mapping[Refused, type[errors.Refusal]]] = {
     NOTHING_TO_REGISTER: errors.Refusal,
@@ -236,6 +240,8 @@ MANAGEMENT: Final[Mapping[Refused, type[errors.Refusal]]] = {
     NOT_A_BOX: errors.Refusal,
     BOX_OFF: errors.Refusal,
     BOX_ELSEWHERE: errors.Refusal,
+    SIGN_OF_ANOTHER: errors.Refusal,
+    SIGN_WITHOUT_NUMBER: errors.Refusal,
 }
 
 REFUSALS: Final[Mapping[type[errors.Refusal], Refused]] = {

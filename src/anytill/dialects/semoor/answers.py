@@ -8,7 +8,7 @@ without anything that looks like money received; `total` is what was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +17,9 @@ from anytill.core.payment import Payment, Refund, Verdict
 from anytill.core.receipt import printable
 from anytill.core.wallet import Wallet
 from anytill.dialects.semoor import codec, printinfo, words
-from anytill.dialects.semoor.codec import Answer, escaped
+from anytill.dialects.semoor.codec import Answer, element, escaped
 from anytill.dialects.semoor.messages import DM, DONE, NOT_DONE, PAY_TYPES, REFUND_TYPE, XAML
 from anytill.wire.amounts import format_yuan
-from anytill.wire.flatxml import Element, encode_element
 
 _NAME: Final = "semoor"
 #: As much of a text of the till's as fits the popup.
@@ -76,11 +75,11 @@ def payment(payment: Payment, view: View) -> Answer:
     lines = (("商品: ", printable(payment.subject, max_characters=_POPUP_CHARACTERS)), ("单号: ", own_no(payment)))
     popup = _payment_popup(payment.wallet, (*lines, ("时间: ", _paid_at(payment)), ("支付金额: ", total)))
     slip = slip_of(payment, view.company)
-    return codec.dm(attributes, inner=_done(_bill_line(payment, view.company, "", slip), popup))
+    return codec.dm(attributes, _done(_bill_line(payment, view.company, "", slip), popup))
 
 
-def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View) -> Answer:
-    """The answer of refund; `no` and `operator` are what the request said."""
+def refund(payment: Payment, refund: Refund, no: str, view: View) -> Answer:
+    """The answer of refund; `no` is what the request said."""
     word = words.REFUND_WORDS[refund.state]
     attributes = {
         "ok": word.ok,
@@ -95,6 +94,7 @@ def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View)
     attributes |= {"pay_time": back_at, "total": back, **last}
     if not view.with_slip:
         return codec.dm(attributes)
+    operator = refund.details.get("operator_id", "")
     slip = printinfo.refund_slip(payment, refund, shop=view.company, device=view.device, operator=operator)
     line = _bill_line(payment, view.company, codec.format_time(payment.created_at_ms), slip)
     told = (
@@ -104,7 +104,7 @@ def refund(payment: Payment, refund: Refund, no: str, operator: str, view: View)
         ("退款时间: ", back_at),
         ("退款金额: ", back),
     )
-    return codec.dm(attributes, inner=_done(line, _refund_popup(payment.wallet, told)))
+    return codec.dm(attributes, _done(line, _refund_popup(payment.wallet, told)))
 
 
 def bill(payment: Payment, refunds: Sequence[Refund]) -> Answer:
@@ -139,16 +139,16 @@ def bill(payment: Payment, refunds: Sequence[Refund]) -> Answer:
         own_number = f"{number}{each.created_at_ms // 1_000}"
         when = codec.format_time(each.ended_at_ms or each.created_at_ms)
         lines.append(_movement(payment.wallet, format_yuan(-each.refunded_fen), when, own_number))
-    return codec.dm(attributes, tuple(lines))
+    return codec.dm(attributes, "".join(lines))
 
 
 def config(server: str, company: str, wallets: Sequence[Wallet]) -> Answer:
     """The answer of config.php."""
-    kinds = tuple(
-        Element("pay", {"pay_type": each.number, "paytype": each.word, "pay_name": each.name})
+    kinds = [
+        element("pay", {"pay_type": each.number, "paytype": each.word, "pay_name": each.name})
         for each in map(PAY_TYPES.__getitem__, wallets)
-    )
-    return codec.dm({"ok": DONE, "server": server, "company": company, "info": ""}, kinds)
+    ]
+    return codec.dm({"ok": DONE, "server": server, "company": company, "info": ""}, "".join(kinds))
 
 
 def time(now_ms: int) -> Answer:
@@ -186,10 +186,10 @@ def _paid_at(payment: Payment) -> str:
     return codec.format_time(payment.paid_at_ms or payment.created_at_ms)
 
 
-def _movement(wallet: Wallet, total: str, when: str, pay_id: str) -> Element:
+def _movement(wallet: Wallet, total: str, when: str, pay_id: str) -> str:
     pay_type = PAY_TYPES[wallet]
     told = {"pay_type": pay_type.number, "pay_name": pay_type.name, "pay_total": total, "pay_time": when}
-    return Element("pay", codec.fitted({**told, "pay_id": pay_id}))
+    return element("pay", {**told, "pay_id": pay_id})
 
 
 # The long form is the answer to nearly every payment and most of it never changes, so it is filled into text.
@@ -224,13 +224,13 @@ _GREY: Final = "#FF6D6D6D"
 _RED: Final = "#FFC90202"
 
 
-def _popup(wallet: Wallet, height: int, title: str, texts: tuple[Element, ...]) -> str:
-    frame = {"Height": str(height), "Width": "246", "Margin": "10,16,10,64", "VerticalAlignment": "Top"}
+def _popup(wallet: Wallet, height: int, title: str, texts: Iterable[str]) -> str:
+    frame = {"Height": str(height), "Width": "246", "Margin": "10,16,10,64", "VerticalAlignment": "Top", "xmlns": XAML}
     head = _text(left=83, top=23, size=21, text=title)
-    return encode_element(Element("Canvas", frame, (_picture(wallet), head, *texts), namespace=XAML)).decode()
+    return element("Canvas", frame, "".join([_picture(wallet), head, *texts]))
 
 
-def _text(*, left: int, top: int, size: int, colour: str = _GREY, text: str = "%s") -> Element:
+def _text(*, left: int, top: int, size: int, colour: str = _GREY, text: str = "%s") -> str:
     attributes = {
         "Canvas.Left": str(left),
         "TextWrapping": "Wrap",
@@ -239,10 +239,10 @@ def _text(*, left: int, top: int, size: int, colour: str = _GREY, text: str = "%
         "Canvas.Top": str(top),
         "Text": text,
     }
-    return Element("TextBlock", attributes, namespace=XAML)
+    return element("TextBlock", attributes)
 
 
-def _picture(wallet: Wallet) -> Element:
+def _picture(wallet: Wallet) -> str:
     attributes = {
         "HorizontalAlignment": "Left",
         "Height": "48",
@@ -253,7 +253,7 @@ def _picture(wallet: Wallet) -> Element:
         "Canvas.Top": "6",
         "Stretch": "None",
     }
-    return Element("Image", attributes, namespace=XAML)
+    return element("Image", attributes)
 
 
 #: A place for each line's text; the last one is the sum, in red.

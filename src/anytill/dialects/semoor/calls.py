@@ -3,6 +3,11 @@
 A call gets fields that its form has read, from a caller whose signature was verified; it raises what the tables have
 words for and changes nothing before it has looked at everything. Activation is the exception: who activates has no key
 yet, and its code is what it proves itself with.
+
+What one device may do with another's orders: with a bill's number, which only an answer or a slip tells, all that it
+may do with its own, since goods come back to another counter than they left from. By a payer's code or a till's own
+number it hears of its own orders alone: two devices may have scanned one code, or count from 1 both, and none of them
+may hand over goods for the other's money.
 """
 
 from __future__ import annotations
@@ -11,10 +16,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from anytill.core.errors import MerchantInactive
+from anytill.core.errors import MerchantInactive, PaymentNotFound
 from anytill.core.lifecycle import OPEN_REFUND_STATES, RefundState
 from anytill.core.merchant import Credential
-from anytill.core.payment import Payment, PaymentRef, PayOrder, RefundOrder, RefundRef
+from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, RefundOrder, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.wallet import SHOWING_CODES, wallet_of
 from anytill.dialects.semoor import answers, codec, messages, words
@@ -104,6 +109,8 @@ async def _time(caller: Caller, _fields: Fields) -> Answer:
 
 async def _micropay(caller: Caller, fields: Fields) -> Answer:
     code = Secret(fields["authcode"])
+    if code.reveal() in fields.get("no", ""):
+        raise CallRefused(words.CODE_AS_NUMBER)
     if wallet_of(code) is not WALLETS_OF_WORD[fields["paytype"]]:
         raise CallRefused(words.PAYTYPE_DIFFERS)
     amount_fen = parse_yuan(fields["total"], field="total")
@@ -124,14 +131,17 @@ async def _micropay(caller: Caller, fields: Fields) -> Answer:
 
 
 async def _querytimeout(caller: Caller, fields: Fields) -> Answer:
+    """What became of the order whose answer this very device has lost."""
     till = caller.till
     if "no" in fields:
-        ref = PaymentRef(order_no=fields["no"])
+        payment = await till.find(PaymentRef(order_no=fields["no"]))
     elif "authcode" in fields:
-        ref = (await till.find_by_code(Secret(fields["authcode"]))).ref
+        payment = await till.find_by_code(Secret(fields["authcode"]))
     else:
         raise CallRefused(words.NO_NUMBER)
-    return answers.payment(await till.query(ref), await caller.view())
+    if (payment.dialect, payment.login) != (NAME, caller.credential.login):
+        raise PaymentNotFound
+    return answers.payment(await till.query(payment.ref), await caller.view())
 
 
 async def _query(caller: Caller, fields: Fields) -> Answer:
@@ -139,21 +149,23 @@ async def _query(caller: Caller, fields: Fields) -> Answer:
 
 
 async def _refund(caller: Caller, fields: Fields) -> Answer:
-    till = caller.till
-    operator = fields.get("operator_id", "")
+    till, no, operator = caller.till, fields.get("no", ""), fields.get("operator_id", "")
+    amount_fen = parse_yuan(fields["refund"], field="refund")
+    payment = await till.find(_bill(fields))
+    if payment.method is Method.BARCODE and mask_code(no) == payment.code_hint:
+        raise CallRefused(words.CODE_AS_NUMBER)
     order = RefundOrder(
-        payment=_bill(fields),
-        refund_no=fields.get("no", ""),
-        amount_fen=parse_yuan(fields["refund"], field="refund"),
+        payment=payment.ref,
+        refund_no=no,
+        amount_fen=amount_fen,
         details={"operator_id": operator} if operator else {},
-        repeat_key=codec.repeat_key(caller.signed.fields),
+        repeat_key=caller.credential.login,
     )
     refund = await till.refund(order)
-    payment = await till.find(PaymentRef(payment_id=refund.payment_id))
     view = await caller.view()
     if refund.state is RefundState.DONE and view.with_slip:
         view = View(view.company, await _device_name(caller))
-    return answers.refund(payment, refund, fields.get("no", ""), operator, view)
+    return answers.refund(payment, refund, no, view)
 
 
 async def _read(caller: Caller, fields: Fields) -> Answer:
@@ -187,7 +199,8 @@ def _bill(fields: Fields) -> PaymentRef:
 
 
 def _masked(text: str, code: Secret) -> str:
-    return text.replace(code.reveal(), mask_code(code.reveal()))
+    shown = code.reveal()
+    return text.replace(shown, mask_code(shown)) if shown in text else text
 
 
 #: By path; the actions of op.php by their names.

@@ -82,13 +82,18 @@ class Client:
 
     async def query(self, ref: PaymentRef) -> Payment:
         """See `ports.Till`."""
-        if ref.order_no:
-            fields = {"action": messages.QUERYTIMEOUT, "no": ref.order_no}
-        else:
+        if ref.payment_id:  # by which other tills' orders can be asked about, too
             fields = {"action": messages.QUERY, "dm_id": f"{DM}{ref.payment_id}"}
-        number = ref.payment_id if not ref.order_no else ""
+        else:
+            fields = {"action": messages.QUERYTIMEOUT, "no": ref.order_no}
         asked = Payment(
-            self._device_id, number, ref.order_no, Method.BARCODE, Wallet.WECHAT, PaymentState.UNKNOWN, amount_fen=0
+            self._device_id,
+            ref.payment_id,
+            ref.order_no,
+            Method.BARCODE,
+            Wallet.WECHAT,
+            PaymentState.UNKNOWN,
+            amount_fen=0,
         )
         return _payment(await self._exchange(messages.OP_PATH, fields), asked)
 

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
-from typing import Final
+from typing import Final, NewType
 from xml.sax.saxutils import escape
 
 from anytill.core.ids import BEIJING, beijing, beijing_ms
-from anytill.core.payment import fingerprint
 from anytill.core.secret import Secret
 from anytill.dialects.semoor.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN_NAMES, XAML
 from anytill.wire import flatxml
@@ -44,7 +43,6 @@ ROOT: Final = "dm"
 _BLURRING: Final = frozenset(
     "".join(letters) for word in ("key", "sign") for letters in product(*zip(word, word.upper(), strict=True))
 ) - {"sign"}
-_END: Final = f"</{ROOT}>".encode()
 # What is markup, or a control character, or no character at all.
 _SPECIAL: Final = re.compile("[^\n -!#-%'-;=?-\\x7e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUOTES: Final = {'"': "&quot;", "\r": "&#13;", "\t": "&#9;"}
@@ -60,12 +58,8 @@ class Signed:
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer: the root, and what stands in it if that was written before."""
-
-    root: Element
-    inner: str = ""
+#: An answer's whole text. Most of what we write never changes, so it is filled in rather than built as a tree.
+Answer = NewType("Answer", str)
 
 
 def decode_request(request: HttpRequest) -> dict[str, str]:
@@ -125,11 +119,6 @@ def refuse_second_meaning(signed: Signed) -> None:
     refuse_separators(signed.fields, FREE_TEXT, KNOWN_NAMES, required=ALWAYS_REQUIRED, keep_empty=True)
 
 
-def repeat_key(fields: Mapping[str, str]) -> str:
-    """Equal for requests that say the same: a fingerprint of the signed text, not of the digest."""
-    return fingerprint(signed_text(fields))
-
-
 def encode_signed(fields: Mapping[str, str], key: Secret) -> bytes:
     """A form or query with its signature: names in the order in which they are signed, empty values left out."""
     kept = {name: fields[name] for name in sorted(fields) if fields[name]}
@@ -141,18 +130,24 @@ def encode_fields(fields: Mapping[str, str]) -> bytes:
     return encode_form(fields)
 
 
-def dm(attributes: Mapping[str, str], children: tuple[Element, ...] = (), *, inner: str = "") -> Answer:
-    """An answer of these attributes, with children, or with an inside that is XML already."""
-    return Answer(Element(ROOT, fitted(attributes), children), inner)
+def dm(attributes: Mapping[str, str], inside: str = "") -> Answer:
+    """An answer of these attributes, with an inside that is XML already."""
+    return Answer(element(ROOT, attributes, inside))
 
 
-def fitted(texts: Mapping[str, str]) -> dict[str, str]:
-    """The texts with what XML cannot hold replaced."""
-    return {name: flatxml.fit(text) for name, text in texts.items()}
+def element(name: str, attributes: Mapping[str, str], inside: str = "") -> str:
+    """An element as text. Its names are ours, and its inside is XML already."""
+    told = "".join([f' {key}="{quoted(value)}"' for key, value in attributes.items()])
+    return f"<{name}{told}>{inside}</{name}>"
+
+
+def quoted(text: str) -> str:
+    """A text as it may stand in an attribute: a line feed would be read as a blank there."""
+    return escaped(text).replace("\n", "&#10;")
 
 
 def escaped(text: str) -> str:
-    """A text as it may stand between tags and between quotes, what XML cannot hold replaced."""
+    """A text as it may stand between tags, or between quotes if it is one line; what XML cannot hold is replaced."""
     if not _SPECIAL.search(text):
         return text  # nearly always
     return escape(flatxml.fit(text), _QUOTES)
@@ -160,10 +155,7 @@ def escaped(text: str) -> str:
 
 def encode_answer(answer: Answer) -> bytes:
     """An answer's bytes."""
-    whole = flatxml.encode_element(answer.root)
-    if not answer.inner:
-        return whole
-    return b"".join((whole.removesuffix(_END), answer.inner.encode(), _END))
+    return answer.encode()
 
 
 def decode_answer(body: bytes) -> Element:

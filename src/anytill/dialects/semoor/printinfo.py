@@ -91,22 +91,23 @@ def _payment_lines(receipt: Receipt, left_out: Collection[str]) -> Iterator[str]
     rules = 0
     for element in receipt.elements:
         match element:
-            case Title(text):
-                yield rf"\x1b\x40\x1D\x21\x11\x1b\x4d\x02{_plain(text)}"
-                yield r"\x1D\x21\x00"
+            case Row():
+                if (name := _PAYMENT_ROWS.get(element.label)) and element.label not in left_out:
+                    yield f"{_LINE}{name}: {_plain(element.value)}"
+                    if element.label == "交易流水":
+                        yield _BLANK
+            case Amount():
+                name, size = _AMOUNTS.get(element.label, element.label), r"\x1D\x21\x11" if element.big else ""
+                yield f"{_LINE}{name}: {size}{_sum(element.amount_fen, element.currency)}"
             case Rule():
                 # The samples rule off the title, and leave two lines free before the sums.
                 yield from (_BLANK, _BLANK) if rules else (f"{_LINE}{_RULE}",)
                 rules += 1
-            case Row(label, value) if label in _PAYMENT_ROWS and label not in left_out:
-                yield f"{_LINE}{_PAYMENT_ROWS[label]}: {_plain(value)}"
-                if label == "交易流水":
-                    yield _BLANK
-            case Amount(label, amount_fen, currency, big):
-                size = r"\x1D\x21\x11" if big else ""
-                yield f"{_LINE}{_AMOUNTS.get(label, label)}: {size}{_sum(amount_fen, currency)}"
-            case Text(text):
-                yield f"{_LINE}{_plain(text)}"
+            case Title():
+                yield rf"\x1b\x40\x1D\x21\x11\x1b\x4d\x02{_plain(element.text)}"
+                yield r"\x1D\x21\x00"
+            case Text():
+                yield f"{_LINE}{_plain(element.text)}"
             case Space():
                 yield _BLANK
 

@@ -118,7 +118,8 @@ async def _reprint(request: HttpRequest, gateway: Gateway) -> str:
 
 
 async def _slip_for_address(peer: str, gateway: Gateway, number: str) -> str:
-    """The slip of a payment of a merchant whose device is at this address. Raises PaymentNotFound."""
+    """The slip of a payment of a merchant whose device is at this address. Raises PaymentNotFound, also when numbers
+    were tried there too often."""
     merchants: set[str] = set()
     for device in await gateway.office.logins_seen_at(NAME, peer, _SEEN_WITHIN_MS, _MOST_DEVICES):
         merchant_id = device.merchants.get("", "")
@@ -126,9 +127,11 @@ async def _slip_for_address(peer: str, gateway: Gateway, number: str) -> str:
             continue
         merchants.add(merchant_id)
         try:
-            return await calls.slip(gateway, device, number)
+            found = await calls.slip(gateway, device, number)
         except Refusal:
             continue
+        gateway.office.found_at(NAME, peer)
+        return found
     raise PaymentNotFound
 
 

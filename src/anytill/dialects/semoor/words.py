@@ -56,13 +56,24 @@ DEVICE_ERROR: Final = "设备错误：设备编号或签名不正确，请重新
 BAD_CODE: Final = "激活失败：激活码无效、已使用或已过期，请向服务商索取新的激活码"
 PAYTYPE_DIFFERS: Final = "支付方式错误：paytype与付款码不符，请核对后重新扫码"
 NO_NUMBER: Final = "参数错误：authcode和no至少填写一个"
+CODE_AS_NUMBER: Final = "参数错误：no不能含有顾客付款码，请填写收银机自己的单号"
 TOO_LONG: Final = "参数错误：请求或参数值过长"
 MALFORMED: Final = "参数错误：请以GET或POST提交UTF-8编码的参数，参数在地址或正文之一，每个只出现一次"
 SECOND_MEANING: Final = "参数错误：文字中不能夹带“&参数名=”，请修改文字后重试"
 SYSTEM_ERROR: Final = "系统错误：结果未知，请稍后查询，查明之前请勿重复收款或退款"
 #: The whole answer to a reprint that is not given, whatever the reason: it says nothing of what exists.
 NO_SLIP: Final = "未找到小票"
-OWN_REFUSALS: Final = (BAD_CODE, PAYTYPE_DIFFERS, NO_NUMBER, TOO_LONG, MALFORMED, SECOND_MEANING, SYSTEM_ERROR, NO_SLIP)
+OWN_REFUSALS: Final = (
+    BAD_CODE,
+    PAYTYPE_DIFFERS,
+    NO_NUMBER,
+    CODE_AS_NUMBER,
+    TOO_LONG,
+    MALFORMED,
+    SECOND_MEANING,
+    SYSTEM_ERROR,
+    NO_SLIP,
+)
 
 REFUSALS: Final[Mapping[type[errors.Refusal], str]] = {
     errors.UnknownCredential: DEVICE_ERROR,

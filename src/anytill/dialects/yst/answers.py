@@ -42,6 +42,11 @@ def refused(refusal: Refused) -> Told:
     return Told({"result": "N", "code": refusal.code, "msg": refusal.msg})
 
 
+def our_fault() -> dict[str, str]:
+    """What is said when something of ours broke: nobody knows what became of the request."""
+    return _said(words.SYSTEM_ERROR)
+
+
 def payment(payment: Payment, printer: Printer) -> Told:
     """The answer of unitive_pay_request."""
     return _payment(payment, words.PAYMENT_WORDS[payment.state], printer)

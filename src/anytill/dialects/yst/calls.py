@@ -3,10 +3,11 @@
 `CALLS` is the whole list, by `request_type`. A call gets fields that its form has read, from a terminal whose signature
 was verified; it raises what the tables have words for, and changes nothing before it has looked at everything.
 
-Orders and refunds go by the till's own numbers: `req_seq` is the order's number in the four requests to pay and the
-refund's in a refund, each of them used once for ever; `ori_seq` asks about such a number; `trans_seq` is ours.
-`channel` and `auth_code` of a query and of a revocation are checked for their form and say nothing that the number does
-not say: a till that must take an order back is not sent away because of them.
+Orders and refunds go by the terminal's own numbers (see `terminal`): `req_seq` is the order's number in the four
+requests to pay and the refund's in a refund, each of them used once for ever; `ori_seq` asks about such a number;
+`trans_seq` is ours. `channel` and `auth_code` of a query and of a revocation say nothing that an own order's number
+does not say: a till that must take an order back is not sent away because of them. An order of another protocol's till
+must match them.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from anytill.core.errors import MerchantInactive
+from anytill.core.errors import MerchantInactive, PaymentNotFound
 from anytill.core.merchant import Credential
-from anytill.core.payment import Method, PaymentRef, RefundOrder, RefundRef
+from anytill.core.payment import Method, Payment, PaymentRef, RefundOrder
 from anytill.dialects.yst import answers, messages, words
 from anytill.dialects.yst.answers import Printer, Told
-from anytill.dialects.yst.messages import Form
+from anytill.dialects.yst.messages import WALLETS, Form
 from anytill.dialects.yst.orders import order_of
+from anytill.dialects.yst.terminal import Terminal
 from anytill.dialects.yst.words import CallRefused
 from anytill.gateway import Gateway, GatewayTill
 from anytill.wire.amounts import parse_fen
+from anytill.wire.redact import mask_code
 
 Fields: TypeAlias = Mapping[str, str]
 #: The credential's option: where the merchant hears of orders that name no address.
@@ -42,6 +45,11 @@ class Caller:
     def till(self) -> GatewayTill:
         """The till of its merchant. Raises ForeignMerchant when it has none."""
         return self.gateway.till(self.credential)
+
+    @property
+    def terminal(self) -> Terminal:
+        """The same till under the terminal's own numbers. Raises ForeignMerchant."""
+        return Terminal(self.till, self.credential)
 
     async def printer(self) -> Printer:
         """Where receipts are printed."""
@@ -62,47 +70,64 @@ class Call:
 
 
 async def _pay(caller: Caller, fields: Fields) -> Told:
-    payment = await caller.till.pay(order_of(fields, Method.BARCODE, caller.credential.login))
+    terminal = caller.terminal
+    payment = await terminal.pay(order_of(fields, Method.BARCODE, terminal.mark))
     return answers.payment(payment, await caller.printer())
 
 
 def _preorder(method: Method) -> Callable[[Caller, Fields], Awaitable[Told]]:
     async def perform(caller: Caller, fields: Fields) -> Told:
+        terminal = caller.terminal
         registered_url = caller.credential.options.get(OPTION_NOTIFY_URL, "")
-        payment = await caller.till.pay(order_of(fields, method, caller.credential.login, registered_url))
+        payment = await terminal.pay(order_of(fields, method, terminal.mark, registered_url))
         return answers.preorder(payment, await caller.printer())
 
     return perform
 
 
 async def _query(caller: Caller, fields: Fields) -> Told:
-    payment = await caller.till.query(PaymentRef(fields["ori_seq"]))
+    payment = await caller.till.query(await _meant(caller, fields))
     return answers.query(payment, await caller.printer())
 
 
 async def _revoke(caller: Caller, fields: Fields) -> Told:
-    return answers.revoked(await caller.till.cancel(PaymentRef(fields["ori_seq"])))
+    return answers.revoked(await caller.till.cancel(await _meant(caller, fields)))
+
+
+async def _meant(caller: Caller, fields: Fields) -> PaymentRef:
+    """The order that the terminal means by `ori_seq`. Raises PaymentNotFound."""
+    payment = await caller.terminal.payment(fields["ori_seq"])
+    if payment.dialect != caller.credential.dialect and not _matches(payment, fields):
+        # The till's own order never arrived; this one has its number by chance.
+        raise PaymentNotFound
+    return PaymentRef(payment_id=payment.payment_id)
+
+
+def _matches(payment: Payment, fields: Fields) -> bool:
+    if "channel" in fields and WALLETS[fields["channel"]] is not payment.wallet:
+        return False
+    return "auth_code" not in fields or mask_code(fields["auth_code"]) == payment.code_hint
 
 
 async def _refund(caller: Caller, fields: Fields) -> Told:
-    till = caller.till
+    terminal = caller.terminal
     order = RefundOrder(
         payment=PaymentRef(payment_id=fields["trans_seq"]),
         refund_no=fields["req_seq"],
         amount_fen=parse_fen(fields["refund_fee"], field="refund_fee"),
         reason=fields["reason"],
+        details=terminal.mark,
     )
-    refund = await till.refund(order)
-    payment = await till.find(PaymentRef(payment_id=refund.payment_id))
+    refund = await terminal.refund(order)
+    payment = await caller.till.find(PaymentRef(payment_id=refund.payment_id))
     return answers.refund(refund, payment, await caller.printer())
 
 
 async def _query_refund(caller: Caller, fields: Fields) -> Told:
-    till = caller.till
-    refund = await till.query_refund(RefundRef(fields["ori_seq"]))
+    refund = await caller.terminal.query_refund(fields["ori_seq"])
     if refund.payment_id != fields["trans_seq"]:
         raise CallRefused(words.OTHER_PAYMENT)
-    payment = await till.find(PaymentRef(payment_id=refund.payment_id))
+    payment = await caller.till.find(PaymentRef(payment_id=refund.payment_id))
     return answers.refund(refund, payment, await caller.printer())
 
 

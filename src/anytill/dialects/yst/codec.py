@@ -61,7 +61,7 @@ _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
 #: The vendor's SDK is given the key as base64 of a number and the key behind it.
 _WRAPPED_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22,62}={0,2}")
 _TIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
-_NO_WHITE_SPACE: Final = dict.fromkeys(map(ord, "\t\r\n "))
+_WHITE_SPACE: Final = b"\t\r\n "
 _BLANKS: Final = b"\0 \t\r\n"
 
 
@@ -165,9 +165,11 @@ def encode_request(fields: Mapping[str, str], *, account: str, key: str, dsn: st
 def encode_answer(fields: Mapping[str, str], receipts: Sequence[str], *, dsn: str, now_ms: int) -> bytes:
     """An answer, encrypted under the request's dsn and signed with it."""
     timestamp = str(now_ms)
-    data = _encrypted(flatxml.encode("data", _answer_fields(fields, receipts)), dsn[:KEY_LENGTH])
-    values = (timestamp, data, md5_upper(dsn + timestamp + data))
-    return flatxml.encode("response", dict(zip(_ANSWER, values, strict=True)))
+    data = _encrypted(_inner_answer(fields, receipts), dsn[:KEY_LENGTH])
+    signature = md5_upper(dsn + timestamp + data)
+    # Digits, base64 and hex: there is nothing that XML would want escaped.
+    text = f"<timestamp>{timestamp}</timestamp><data>{data}</data><signature>{signature}</signature>"
+    return f"<response>{text}</response>".encode()
 
 
 def encode_open_answer(fields: Mapping[str, str], now_ms: int) -> bytes:
@@ -258,22 +260,27 @@ def _second(at_s: int) -> str:
     return beijing(at_s * 1_000).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _answer_fields(fields: Mapping[str, str], receipts: Sequence[str]) -> dict[str, str | flatxml.Rows]:
-    whole = "".join([*fields.values(), *receipts])
-    if flatxml.fit(whole) != whole:
-        # A channel's words may hold anything.
-        fields = {name: flatxml.fit(value) for name, value in fields.items()}
-        receipts = [flatxml.fit(line) for line in receipts]
+def _inner_answer(fields: Mapping[str, str], receipts: Sequence[str]) -> bytes:
     kept: dict[str, str | flatxml.Rows] = {name: value for name, value in fields.items() if value}
     if receipts:
         kept["receipts"] = [("line", line) for line in receipts]
-    return kept
+    try:
+        return flatxml.encode("data", kept)
+    except ValueError:
+        # A channel's words, or a shop's name, may hold anything.
+        fit = flatxml.fit
+        return _inner_answer({name: fit(value) for name, value in fields.items()}, [fit(line) for line in receipts])
 
 
 def _readings(data: str) -> tuple[str, ...]:
     """The texts that may have been signed: as received, and without white space (old encoders wrap their lines)."""
-    bare = data.translate(_NO_WHITE_SPACE)
+    bare = _bare(data)
     return (data,) if bare == data else (data, bare)
+
+
+def _bare(data: str) -> str:
+    """Without line breaks and blanks. Bytes have a table for that, which text has not."""
+    return data.encode().translate(None, _WHITE_SPACE).decode()
 
 
 def _encrypted(plain: bytes, key: str) -> str:
@@ -284,7 +291,7 @@ def _encrypted(plain: bytes, key: str) -> str:
 def _plain(data: str, key: str) -> bytes:
     """The document without its filling. Raises Malformed, the same for whatever is wrong."""
     raw = key.encode()
-    plain = decrypt_cbc(decode_base64(data.translate(_NO_WHITE_SPACE)), key=raw, iv=raw)
+    plain = decrypt_cbc(decode_base64(_bare(data)), key=raw, iv=raw)
     end = plain.rfind(b">") + 1
     if not end or not _is_filling(plain[end:]):
         raise unreadable()

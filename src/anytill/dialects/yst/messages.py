@@ -174,7 +174,7 @@ JS_PAY: Final = Form(
         *_EXTRAS,
     ),
 )
-#: `ip` is required for W: `orders.h5_order`.
+#: `ip` is required for W: `orders.order_of`.
 H5_PAY: Final = Form(
     "unitive_h5_pay_request",
     "h5pay_response",

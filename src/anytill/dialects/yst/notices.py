@@ -19,6 +19,7 @@ from anytill.core.notice import Notice
 from anytill.core.payment import Method, Payment
 from anytill.dialects.yst import codec
 from anytill.dialects.yst.messages import CHANNELS, NOTICE, NOTICE_TYPE, WALLETS
+from anytill.dialects.yst.terminal import sent_number
 from anytill.dialects.yst.words import Status
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField, MissingField
@@ -37,7 +38,7 @@ class ResultNotices:
         """See `ports.NoticeForm`."""
         values = {
             "request_type": NOTICE_TYPE,
-            "req_seq": payment.order_no,
+            "req_seq": sent_number(payment),
             "channel": CHANNELS[payment.wallet][0],
             "trans_seq": payment.payment_id,
             "ext_trans_id": payment.channel_trade_no,

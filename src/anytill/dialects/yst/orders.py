@@ -24,9 +24,9 @@ _LENGTHS: Final = {"goodsId": 50, "goodsName": 200, "price": 10, "quantity": 10}
 _TRAILING_COMMA: Final = re.compile(r",(?=\s*[}\]])")
 
 
-def order_of(fields: Mapping[str, str], method: Method, account: str, registered_url: str = "") -> PayOrder:
-    """The order of a terminal's request to pay. `registered_url` is where the merchant hears of orders that name no
-    address themselves. Raises WireError."""
+def order_of(fields: Mapping[str, str], method: Method, mark: Mapping[str, str], registered_url: str = "") -> PayOrder:
+    """The order of a terminal's request to pay, with the terminal's mark among its details. `registered_url` is where
+    the merchant hears of orders that name no address themselves. Raises WireError."""
     if method is Method.H5 and fields["channel"] == "W" and "ip" not in fields:
         raise MissingField("ip")
     goods = fields.get("prod_details", "")
@@ -43,8 +43,7 @@ def order_of(fields: Mapping[str, str], method: Method, account: str, registered
         attach=fields.get("attach", ""),
         notice_url="" if at_the_till else fields.get("notify_url") or registered_url,
         expires_in_s=int(fields["expire_time"]) if "expire_time" in fields else None,
-        # The same number from another terminal of the merchant is another order, not this one again.
-        details={name: fields[name] for name in _KEPT if name in fields} | {"account": account},
+        details={name: fields[name] for name in _KEPT if name in fields} | dict(mark),
     )
 
 

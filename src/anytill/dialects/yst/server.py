@@ -59,14 +59,18 @@ async def handle(request: HttpRequest, gateway: Gateway) -> HttpResponse:
 
 
 def system_error(request: HttpRequest) -> HttpResponse:
-    """What is answered when the fault is ours. It may have happened after the order was placed, so it is no "no"."""
-    fields = answers.refused(words.SYSTEM_ERROR).fields
+    """What is answered when the fault is ours, without a look at a clock or into `data`. The money may have moved
+    before, so it is no "no"."""
     try:
-        dsn = codec.usable_dsn(codec.decode_outer(request.body))
+        outer = codec.decode_outer(request.body)
     except WireError:
-        dsn = ""
-    body = codec.encode_answer(fields, (), dsn=dsn, now_ms=0) if dsn else codec.encode_open_answer(fields, 0)
-    return HttpResponse(200, body, codec.XML_UTF8)
+        outer = {}
+    dsn, call = codec.usable_dsn(outer), CALLS.get(codec.request_name(outer.get("request_type", "")))
+    fields = answers.our_fault()
+    if not dsn:
+        return HttpResponse(200, codec.encode_open_answer(fields, 0), codec.XML_UTF8)
+    said = {"response_type": call.form.response_type if call else "", **fields, "dsn": dsn}
+    return HttpResponse(200, codec.encode_answer(said, (), dsn=dsn, now_ms=0), codec.XML_UTF8)
 
 
 async def _authenticated(envelope: Envelope, gateway: Gateway) -> tuple[Credential, str]:

@@ -106,13 +106,15 @@ REVOKE_WORDS: Final[Mapping[PaymentState, Word]] = {
     _PS.PAID: Word("E14003", _F, "撤单未成功，订单仍为已支付，请改用退款"),
 }
 
+#: Something of ours broke, maybe after the money moved: no "no", whatever was asked.
+SYSTEM_ERROR: Final = Word("E10008", _W, "系统错误：结果未知，请用原流水号查询后再处理")
+
 #: One answer for whatever has to do with keys: unknown account, wrong dsn, wrong signature, unreadable data.
 UNREADABLE: Final = Refused("E10001", "验签或解密失败：请核对account、密码、私钥和签名，data须为UTF-8编码的XML")
 BAD_ACCOUNT: Final = Refused("E10002", "账号错误：account须为4到20个字符")
 TOO_LONG: Final = Refused("E10003", "参数错误：请求过长")
 NOT_SERVED: Final = Refused("E10003", "参数错误：request_type不是本平台的接口名称")
 MALFORMED: Final = Refused("E10003", "参数错误：请以POST提交UTF-8编码的XML报文，根节点为request，各节点只出现一次")
-SYSTEM_ERROR: Final = Refused("E10008", "系统错误：结果未知，请用原流水号查询后再处理")
 OTHER_PAYMENT: Final = Refused("E13007", "退款查询失败：trans_seq与该退款的原交易不符，请核对")
 
 
@@ -160,6 +162,7 @@ TOLD: Final[tuple[Word | Refused, ...]] = (
     NOT_PAID_YET,
     *REFUND_WORDS.values(),
     *REVOKE_WORDS.values(),
-    *(BAD_ACCOUNT, TOO_LONG, NOT_SERVED, MALFORMED, SYSTEM_ERROR, OTHER_PAYMENT),
+    SYSTEM_ERROR,
+    *(BAD_ACCOUNT, TOO_LONG, NOT_SERVED, MALFORMED, OTHER_PAYMENT),
     *REFUSALS.values(),
 )
