@@ -25,13 +25,14 @@ from anytill.core.ids import IdMaker
 from anytill.core.merchant import Credential
 from anytill.core.payment import Payment, PaymentRef, PayOrder
 from anytill.core.secret import Secret
-from anytill.dialects import Client, load_dialects
+from anytill.dialects import Client, Dialect, TerminalKind, load_dialects
 from anytill.gateway import Gateway, GatewayTill, Parts
-from anytill.ports import LETTERS_AND_DIGITS, Channel, DueKind, Journal, Store, Unreachable
+from anytill.ports import LETTERS_AND_DIGITS, Channel, DueKind, Journal, Store, Terminal, Unreachable
 from anytill.storage import Vault, open_store
 from anytill.transports.clock import StandingClock
 from anytill.transports.journal import FileJournal
 from anytill.wire.http import HttpRequest, HttpResponse, text
+from tests.panels import AtTheTerminal, ScriptedPanel
 
 START_MS = 1_795_000_000_000  # 2026-11-18 in Beijing
 BASE_URL = "http://127.0.0.1:8000"
@@ -205,7 +206,11 @@ class World:
 
     async def pass_s(self, seconds: int) -> None:
         """Let time pass; whatever becomes due on the way is done at its own moment."""
-        end_ms = self.clock.now_ms() + seconds * 1_000
+        await self.pass_ms(seconds * 1_000)
+
+    async def pass_ms(self, ms: int) -> None:
+        """As pass_s."""
+        end_ms = self.clock.now_ms() + ms
         rounds = 0
         while (due_ms := await self.next_due_ms()) is not None and due_ms <= end_ms:
             self.clock.advance(max(due_ms - self.clock.now_ms(), 0))

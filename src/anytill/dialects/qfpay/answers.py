@@ -1,10 +1,8 @@
 """From payments and refunds to what an answer says (section 5 of the source).
 
 `data` has every name that the document or real terminals have, null where nobody knows the value: a wallet's payer has
-no card, and no reader here tells credit from debit. What is not paid is told without a time of payment, and nothing
-looks like money received but what was. Sums are whole cents as text, times are Hong Kong's.
-
-Batch, trace and reference numbers are made of our own numbers: the batch is the day.
+no card, and what a card's channel does not tell is not made up. What is not paid is told without a time of payment,
+and nothing looks like money received but what was. Sums are whole cents as text, times are Hong Kong's.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ from anytill.wire.jsontext import Json
 
 #: What an order keeps of its trade.
 DETAIL_CHANNEL: Final = "channel"
-DETAIL_SCHEME: Final = "scheme"
 #: `cancel`, as the vendor's public table numbers it.
 _STANDS, _REVERSED, _CLOSED, _REFUNDED, _REFUNDED_IN_PART = "0", "1", "2", "3", "5"
 
@@ -72,8 +69,8 @@ def inquiry(payment: Payment, shop: Shop, now_ms: int) -> Told:
         "desc": payment.subject,
         "origbusicd": busicd,
         "cardno": _card_no(payment),
-        "cardtype": None,
-        "batchno": _batch_no(payment),
+        "cardtype": _slip(payment, "card_type"),
+        "batchno": _slip(payment, "batch_no"),
         "refno": _ref_no(payment),
     }
     return _told(Word(Code.DONE, state.inner, state.text), INQUIRY_DATA, facts)
@@ -151,13 +148,13 @@ def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
         "paydtm": local_time(paid_at_ms) if paid_at_ms else None,
         "udid": shop.terminal,
         "syssn": payment.payment_id,
-        "clisn": _trace_no(payment),
+        "clisn": payment.slip.get("trace_no") or payment.payment_id[-9:-3],
         "out_trade_no": _out_trade_no(payment),
-        "cardscheme": payment.details.get(DETAIL_SCHEME) or None,
+        "cardscheme": _slip(payment, "scheme"),
         "cardNo": _card_no(payment),
-        "cardType": None,
-        "batchNo": _batch_no(payment),
-        "traceNo": _trace_no(payment),
+        "cardType": _slip(payment, "card_type"),
+        "batchNo": _slip(payment, "batch_no"),
+        "traceNo": _slip(payment, "trace_no"),
         "refNo": _ref_no(payment),
         "terminalId": payment.login or shop.terminal,
         "storeId": None,
@@ -192,14 +189,9 @@ def _card_no(payment: Payment) -> str | None:
     return payment.code_hint if payment.method is Method.CARD else None
 
 
-def _batch_no(payment: Payment) -> str | None:
-    at_ms = payment.paid_at_ms if payment.method is Method.CARD and payment.verdict is Verdict.PAID else None
-    return beijing(at_ms).strftime("%y%m%d") if at_ms else None
-
-
-def _trace_no(payment: Payment) -> str:
-    return payment.payment_id[-9:-3]
+def _slip(payment: Payment, name: str) -> str | None:
+    return payment.slip.get(name)
 
 
 def _ref_no(payment: Payment) -> str | None:
-    return payment.payment_id[-12:] if payment.method is Method.CARD else None
+    return payment.channel_trade_no or None if payment.method is Method.CARD else None

@@ -37,7 +37,7 @@ from anytill.core.retry import SECOND
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.qfpay import answers, words
-from anytill.dialects.qfpay.answers import DETAIL_CHANNEL, DETAIL_SCHEME
+from anytill.dialects.qfpay.answers import DETAIL_CHANNEL
 from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.counter import ASK_AGAIN_MS, TRIES, Caller, Errand
 from anytill.dialects.qfpay.messages import DEFAULT_TIMEOUT_S, MAX_PAYME_TIMEOUT_S, Trade
@@ -249,9 +249,6 @@ class _Taking:
         return min(said, MAX_PAYME_TIMEOUT_S) if self._kind.wallet is Wallet.PAYME else said
 
     def _order(self, method: Method, presented: Secret | None) -> PayOrder:
-        details = {DETAIL_CHANNEL: str(self._trade.channel)}
-        if method is Method.CARD and presented is not None:
-            details[DETAIL_SCHEME] = str(parse_card(presented).scheme)
         return PayOrder(
             order_no=self._trade.out_trade_no,
             amount_fen=self._trade.amount_fen,
@@ -261,7 +258,7 @@ class _Taking:
             wallet=self._kind.wallet,
             notice_url=self._caller.credential.options.get(OPTION_NOTIFY_URL, ""),
             expires_in_s=self._paying_s(method),
-            details=details,
+            details={DETAIL_CHANNEL: str(self._trade.channel)},
         )
 
     async def _confirmed(self, payment: Payment) -> tuple[Payment, bool]:
