@@ -82,6 +82,7 @@ def test_everything_in_the_file() -> None:
         ("[[merchant]]\nid = 'm'", {}, "[[merchant]] needs name"),
         ("[[merchant]]\nid = 'm'\nname = 'n'\nstate = 'odd'", {}, "state must be one of"),
         ("[[merchant]]\nid = 'm'\nname = 'n'\nmax_amount_fen = 0", {}, "max_amount_fen must be"),
+        ("[[merchant]]\nid = 'm'\nname = 'n'\ncurrency = 'USD'", {}, "currency must be one of CNY, HKD"),
         ("[[merchant]]\nid = 'm'\nname = 'n'\nfoo = 1", {}, "[[merchant]] has no foo"),
         ("[[credential]]\ndialect = 'd'\nlogin = 'l'", {}, "one of secret_env and secret_file"),
         ("[[credential]]\ndialect = 'd'\nlogin = 'l'\nsecret = 's'", {}, "[[credential]] has no secret"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from anytill.core.merchant import Merchant, MerchantState
-from anytill.core.money import MAX_AMOUNT_FEN
+from anytill.core.money import CURRENCIES, MAX_AMOUNT_FEN
 from anytill.core.records import changed
 
 PREFIX = "ANYTILL_"
@@ -96,6 +96,7 @@ class MerchantSettings:
     short_name: str | None = None
     state: MerchantState | None = None
     max_amount_fen: int | None = None
+    currency: str | None = None
     channels: Mapping[str, str] | None = None
     agent_id: str | None = None
     trade_code: str | None = None
@@ -111,6 +112,7 @@ class MerchantSettings:
             short_name=_or(self.short_name, before.short_name),
             state=_or(self.state, before.state),
             max_amount_fen=_or(self.max_amount_fen, before.max_amount_fen),
+            currency=_or(self.currency, before.currency),
             channels=_or(self.channels, before.channels),
             agent_id=_or(self.agent_id, before.agent_id),
             trade_code=_or(self.trade_code, before.trade_code),
@@ -245,16 +247,20 @@ def _channel(name: str, row: Mapping[str, object]) -> ChannelSettings:
 def _merchant(row: Mapping[str, object]) -> MerchantSettings:
     where = "[[merchant]]"
     texts = ("short_name", "agent_id", "trade_code", "mobile", "username")
-    _only(row, {"id", "name", "state", "max_amount_fen", "channels", *texts}, where)
+    _only(row, {"id", "name", "state", "max_amount_fen", "currency", "channels", *texts}, where)
     state = _written(row, "state", where)
     if state is not None and state.upper() not in MerchantState.__members__:
         raise SettingsError(f"{where} state must be one of {', '.join(MerchantState.__members__)}")
+    currency = _written(row, "currency", where)
+    if currency is not None and currency not in CURRENCIES:
+        raise SettingsError(f"{where} currency must be one of {', '.join(CURRENCIES)}")
     most = Setting(MAX_AMOUNT_FEN, "", 1, MAX_AMOUNT_FEN)
     return MerchantSettings(
         _text(row, "id", where),
         _text(row, "name", where),
         state=None if state is None else MerchantState(state.upper()),
         max_amount_fen=int(most.read("max_amount_fen", row["max_amount_fen"])) if "max_amount_fen" in row else None,
+        currency=currency,
         channels=_texts(row, "channels", where) if "channels" in row else None,
         **{name: _written(row, name, where) for name in texts},
     )

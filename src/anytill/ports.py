@@ -154,7 +154,8 @@ class Register(Protocol):
         """Write a new merchant; False if its id is taken, or if its agent has its mobile or username elsewhere."""
 
     async def move_merchant(self, before: Merchant, after: Merchant, act: Act | None = None) -> bool:
-        """Replace a merchant; False if it is no longer so, or if its agent has its mobile or username elsewhere."""
+        """Replace a merchant; False if it is no longer so, if its agent has its mobile or username elsewhere, or if it
+        has payments and would change its currency."""
 
     async def enrol_merchant(self, merchant: Merchant, dialect: str, login: str, number: str, act: Act) -> bool:
         """Write a new merchant and let a credential speak for it under this number; False if anything of it is
@@ -267,6 +268,9 @@ class Store(Register, Protocol):
 
     async def payment_of_code(self, merchant_id: str, code_digest: str) -> Payment | None:
         """The payment that holds a payer's code."""
+
+    async def has_payments(self, merchant_id: str) -> bool:
+        """Whether the merchant has had any payment: from then on its currency is fixed."""
 
     async def parked_payments(self, limit: int) -> Sequence[Payment]:
         """Payments of all merchants that wait for a person, oldest first."""

@@ -185,7 +185,7 @@ def test_what_commands_changed_stays_when_the_gateway_starts_again(desk: Desk) -
     assert desk.gateway.terminate() == 0
     desk.gateway.start()
     shop = desk.run("merchant", "show", "shop")["merchant"][0]
-    assert (shop["short_name"], shop["max_amount"]) == ("Corner", "0.50")
+    assert (shop["short_name"], shop["max_amount"], shop["currency"]) == ("Corner", "0.50", "CNY")
     # The file still has the key of before: the tills' new one counts all the same, and that is told.
     alarms = [json.loads(line) for line in desk.gateway.printed().splitlines() if line.startswith("{")]
     assert [(each["event"], each["login"]) for each in alarms if each["event"] == "settings_key_ignored"] == [
@@ -244,6 +244,7 @@ def rows(closed: Desk) -> list[str]:
         ("merchant add tea/1 Tea", "1 to 64 letters"),
         ("merchant add tea Tea --agent nobody", "refused: there is no agent nobody"),
         ("merchant add tea Tea --max-amount 1e3", "amount"),
+        ("merchant add tea Tea --currency USD", "CNY, HKD"),
         ("merchant add tea Tea --mobile 139-1", "a mobile has 5 to 20 digits"),
         ("merchant add tea Tea --channel WECHAT=walet", "--channel: there is no channel walet; there is wallet"),
         ("merchant add tea Tea --channel GOLD=wallet", "--channel: there is no wallet GOLD"),

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from anytill.bootstrap.demo import DEMO_MERCHANT, DEMO_MOBILE, DEMO_PASSWORD, DEMO_USERNAME
+from anytill.bootstrap.demo import (
+    DEMO_MERCHANT,
+    DEMO_MERCHANT_HK,
+    DEMO_MERCHANTS,
+    DEMO_MOBILE,
+    DEMO_PASSWORD,
+    DEMO_USERNAME,
+)
 from anytill.core.merchant import Merchant, MerchantState
 from anytill.core.secret import Secret
 from anytill.dialects import Dialect, Login, load_dialects
@@ -26,7 +33,11 @@ async def test_the_published_credential_is_there_with_all_that_belongs_to_it(wor
     assert credential.secret == Secret(access.secret)
     assert credential.password == (Secret(access.password) if access.password else None)
     assert credential.options == access.options
-    assert credential.merchants == {access.number: DEMO_MERCHANT.merchant_id}
+    merchant = DEMO_MERCHANTS[access.currency]
+    assert credential.merchants == {access.number: merchant.merchant_id}
+    known = await world.store.merchant(merchant.merchant_id)
+    assert known is not None
+    assert known.currency == access.currency
     device = await world.store.device(dialect.name, access.login)
     assert (device is not None) == (dialect.signs is Login.DEVICE)
     agents = [agent.agent_id for agent in await world.store.agents()]
@@ -76,3 +87,9 @@ async def test_what_is_published_holds_again_after_a_restart_and_what_people_did
     assert (await world.credential("yst")).active
     await world.restart()
     assert await world.gateway.office.merchant(DEMO_MERCHANT.merchant_id) == now, "nothing changed, nothing written"
+
+
+async def test_the_merchant_of_hong_kong_keeps_its_own_currency_and_belongs_to_nobody(world: World) -> None:
+    known = await world.store.merchant(DEMO_MERCHANT_HK.merchant_id)
+    assert known == DEMO_MERCHANT_HK
+    assert (known.currency, known.agent_id, known.mobile, known.password_hash) == ("HKD", "", "", "")

@@ -12,9 +12,12 @@ from anytill.bootstrap.directory import write_directory
 from anytill.bootstrap.keys import sms_key
 from anytill.config import SettingsError, read_settings
 from anytill.core.device import Device
+from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Agent, Credential, KeyShape, Merchant, MerchantState
+from anytill.core.payment import Method, Payment
 from anytill.core.retry import DAY, HOUR
 from anytill.core.secret import Secret
+from anytill.core.wallet import Wallet
 from anytill.gateway import Office
 from anytill.storage import SqlStore, Vault, open_store
 from anytill.transports.clock import StandingClock
@@ -206,3 +209,20 @@ async def test_the_key_of_short_messages_is_looked_at(monkeypatch: pytest.Monkey
         with pytest.raises(SettingsError) as refused:
             sms_key(read_settings("", environ))
         assert str(refused.value).startswith(said)
+
+
+async def test_a_currency_stays_once_there_is_a_payment(start: Start) -> None:
+    in_hkd = TOML.replace("max_amount_fen = 500", 'max_amount_fen = 500\ncurrency = "HKD"')
+    await start()
+    await start(in_hkd)
+    assert (await start.merchant()).currency == "HKD"
+    await start()
+    assert (await start.merchant()).currency == "HKD", "what the file does not say stays"
+    paid = Payment(
+        "m1", "1" * 20, "A-1", Method.BARCODE, Wallet.WECHAT, PaymentState.SUBMITTED, 100, "HKD", created_at_ms=START_MS
+    )
+    assert await start.store.add_payment(paid)
+    await start(in_hkd)
+    with pytest.raises(SettingsError, match="it has payments in HKD, which stays"):
+        await start(in_hkd.replace("HKD", "CNY"))
+    assert (await start.merchant()).currency == "HKD"

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
+from anytill.bootstrap.demo import DEMO_MERCHANT_HK
 from anytill.channels.upstream.channel import UpstreamChannel
 from anytill.core.answer import SILENCE, Answer
-from anytill.core.errors import InvalidPayCode, NotSupported, OrderConflict, PayCodeInUse
+from anytill.core.errors import AmountNotAllowed, InvalidPayCode, NotSupported, OrderConflict, PayCodeInUse
 from anytill.core.money import HKD
-from anytill.core.payment import Method, Payment, PayOrder, Verdict, fingerprint
-from anytill.core.receipt import Row, payment_receipt
+from anytill.core.payment import Method, Payment, PayOrder, RefundOrder, Verdict, fingerprint
+from anytill.core.receipt import Amount, Row, payment_receipt
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.gateway import Gateway
+from anytill.gateway import Gateway, GatewayTill
 from anytill.ports import Channel
+from anytill.receipts.layout import sum_text
 from tests.gateway.meddler import meddled
 from tests.world import World
 
@@ -68,10 +70,58 @@ async def test_the_same_order_again_is_the_same_payment(world: World) -> None:
     assert await till.pay(unnumbered) == await till.pay(unnumbered)
 
 
+async def till_in_hkd(world: World) -> GatewayTill:
+    credential = replace(await world.credential(), merchants={"": DEMO_MERCHANT_HK.merchant_id})
+    return world.gateway.till(credential)
+
+
 async def test_an_octopus_is_tapped_too_and_pays_in_hong_kong_dollars_alone(world: World) -> None:
-    till = await world.till()
+    order = tapped(world, f"{OCTOPUS}=1", wallet=Wallet.OCTOPUS)
     with pytest.raises(NotSupported):
-        await till.pay(tapped(world, f"{OCTOPUS}=1", wallet=Wallet.OCTOPUS))
+        await (await world.till()).pay(order)
+    paid = await (await till_in_hkd(world)).pay(replace(order, currency=HKD))
+    assert (paid.verdict, paid.currency, paid.code_hint) == (Verdict.PAID, HKD, "****5678")
+
+
+@pytest.mark.parametrize(
+    ("wallet", "changes"),
+    [
+        (Wallet.PAYME, {"pay_code": Secret("95000000000000000000")}),
+        (Wallet.FPS, {"method": Method.QR, "wallet": Wallet.FPS, "pay_code": None}),
+    ],
+)
+async def test_wallets_of_hong_kong_pay_no_other_merchant(
+    world: World, wallet: Wallet, changes: Mapping[str, Any]
+) -> None:
+    order = world.order(**changes)
+    with pytest.raises(NotSupported):
+        await (await world.till()).pay(order)
+    paid = await (await till_in_hkd(world)).pay(replace(order, currency=HKD))
+    assert paid.wallet is wallet
+    assert paid.verdict is (Verdict.PAID if order.pay_code else Verdict.OPEN)
+    merchant = await world.gateway.merchant(await world.credential())
+    assert {Wallet.PAYME, Wallet.FPS, Wallet.OCTOPUS}.isdisjoint(world.gateway.wallets(merchant))
+    assert world.gateway.wallets(DEMO_MERCHANT_HK) == tuple(Wallet)
+
+
+async def test_a_merchant_takes_one_currency_and_the_books_agree_in_it(world: World) -> None:
+    till = await till_in_hkd(world)
+    with pytest.raises(AmountNotAllowed, match="takes HKD, not CNY"):
+        await till.pay(tapped(world))
+    with pytest.raises(AmountNotAllowed, match="takes CNY, not HKD"):
+        await (await world.till()).pay(tapped(world, currency=HKD))
+    paid = await till.pay(tapped(world, currency=HKD, amount_fen=900))
+    refund = await till.refund(RefundOrder(paid.ref, "R1", 300))
+    assert (refund.currency, refund.refunded_fen) == (HKD, 300)
+    await (await world.till()).pay(world.order(amount_fen=50))
+    assert await world.store.audit() == []
+    totals = await world.wallet.totals()
+    assert (totals["net_fen"], totals["orders"]) == (50, 2)
+    in_hkd = totals["HKD"]
+    assert isinstance(in_hkd, dict)
+    assert in_hkd["net_fen"] == 600
+    (sale, *_) = [e for e in payment_receipt(paid, shop="demo").elements if isinstance(e, Amount)]
+    assert sum_text(sale) == "9.00 HKD"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +132,7 @@ async def test_an_octopus_is_tapped_too_and_pays_in_hong_kong_dollars_alone(worl
         {"pay_code": Secret(f"{PAN[:-1]}7=1")},
         {"wallet": None},
         {"wallet": Wallet.WECHAT},
-        {"wallet": Wallet.OCTOPUS, "currency": HKD},
+        {"wallet": Wallet.OCTOPUS},
         {"pay_code": Secret(f"{OCTOPUS}=1")},
         {"pay_code": Secret(f"{OCTOPUS}=1"), "order_no": ""},
         {"method": Method.BARCODE},

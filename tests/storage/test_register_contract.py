@@ -19,7 +19,7 @@ from anytill.ports import Register
 from anytill.storage import SqlStore
 from anytill.storage.writes import Rejected, Taken
 from tests.storage.conftest import Database
-from tests.storage.samples import NOW, column_texts, counts, mappings, maybe_moments, moments, texts
+from tests.storage.samples import NOW, a_payment, column_texts, counts, mappings, maybe_moments, moments, texts
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +69,24 @@ async def test_a_merchant_moves_once_from_each_version(store: SqlStore) -> None:
     assert not await store.move_merchant(MERCHANT, replace(MERCHANT, name="late"), an_act(2))
     assert await store.merchant("m1") == replace(after, version=1)
     assert await store.acts(10) == [an_act(1)], "what was not done is not told"
+
+
+async def test_a_merchant_with_payments_keeps_its_currency(store: SqlStore) -> None:
+    await store.put_merchant(MERCHANT)
+    assert not await store.has_payments("m1")
+    in_hkd = replace(MERCHANT, currency="HKD", version=1)
+    assert await store.move_merchant(MERCHANT, in_hkd)
+    assert await store.merchant("m1") == in_hkd
+    assert await store.add_payment(a_payment(merchant_id="m1", currency="HKD"))
+    assert await store.has_payments("m1")
+    assert not await store.has_payments("m2")
+    assert not await store.move_merchant(in_hkd, replace(in_hkd, currency="CNY"), an_act())
+    assert await store.acts(10) == []
+    assert await store.move_merchant(in_hkd, replace(in_hkd, name="renamed"))
+    assert await store.audit() == []
+    await store.put_merchant(replace(in_hkd, currency="CNY"))
+    (told,) = await store.audit()
+    assert told.endswith("is in HKD, its merchant keeps CNY")
 
 
 async def test_a_merchant_that_is_not_there_does_not_move(store: SqlStore) -> None:

@@ -1,4 +1,4 @@
-"""Who is who in a demo: one agent, one merchant, and the published credential of every dialect.
+"""Who is who in a demo: one agent, a merchant for each currency, and the published credential of every dialect.
 
 Written at each start over whatever was done to them, so that what is published always holds; what the demo's people
 brought in themselves (merchants, devices, details) stays.
@@ -11,6 +11,7 @@ from typing import Final
 
 from anytill.core.device import Device, OneTimeCode
 from anytill.core.merchant import Agent, Credential, Merchant, MerchantState
+from anytill.core.money import HKD
 from anytill.core.passwords import password_hash
 from anytill.core.records import changed
 from anytill.core.secret import Secret
@@ -19,6 +20,9 @@ from anytill.gateway.office import ACTIVATION, code_digest, device_holder
 from anytill.ports import Store
 
 DEMO_MERCHANT: Final = Merchant("demo", "演示商户 Demo Shop", "演示 Demo")
+#: For the dialects of Hong Kong; it has no agent, and nobody logs in for it.
+DEMO_MERCHANT_HK: Final = Merchant("demo-hk", "演示商户（香港）Demo Shop HK", "演示 Demo HK", currency=HKD)
+DEMO_MERCHANTS: Final = {each.currency: each for each in (DEMO_MERCHANT, DEMO_MERCHANT_HK)}
 DEMO_AGENT_NAME: Final = "演示代理商 Demo Agent"
 DEMO_DEVICE_NAME: Final = "演示设备 Demo Device"
 #: The person who answers for the demo's merchant. No message ever goes to this mobile: see `GET /sandbox/sms`.
@@ -32,7 +36,7 @@ async def write_demo_directory(store: Store, code_key: bytes | None = None, now_
     published activation code is armed anew: it fetches its device's key once more."""
     dialects = load_dialects().values()
     agents = [dialect.sandbox.login for dialect in dialects if dialect.signs is Login.AGENT]
-    await _write_merchant(store, agents)
+    await _write_merchants(store, agents)
     for dialect in dialects:
         await _write_credential(store, dialect)
         if code_key is not None and dialect.sandbox.activation_code:
@@ -41,29 +45,38 @@ async def write_demo_directory(store: Store, code_key: bytes | None = None, now_
         await store.put_agent(Agent(agent_id, DEMO_AGENT_NAME))
 
 
-async def _write_merchant(store: Store, agents: list[str]) -> None:
-    known = await store.merchant(DEMO_MERCHANT.merchant_id)
-    merchant = changed(
-        known or DEMO_MERCHANT,
-        name=DEMO_MERCHANT.name,
-        short_name=DEMO_MERCHANT.short_name,
-        state=MerchantState.ON,
+async def _write_merchants(store: Store, agents: list[str]) -> None:
+    of_agent = changed(
+        DEMO_MERCHANT,
         agent_id=agents[0] if agents else "",
         mobile=DEMO_MOBILE,
         username=DEMO_USERNAME,
         password_hash=_demo_password_hash(),
     )
-    if merchant != known:
-        await store.put_merchant(merchant)
+    for told in (of_agent, DEMO_MERCHANT_HK):
+        known = await store.merchant(told.merchant_id)
+        merchant = changed(
+            known or told,
+            name=told.name,
+            short_name=told.short_name,
+            state=MerchantState.ON,
+            agent_id=told.agent_id,
+            mobile=told.mobile,
+            username=told.username,
+            password_hash=told.password_hash,
+        )
+        if merchant != known:
+            await store.put_merchant(merchant)
 
 
 async def _write_credential(store: Store, dialect: Dialect) -> None:
     access = dialect.sandbox
+    merchant_id = DEMO_MERCHANTS[access.currency].merchant_id
     credential = Credential(
         dialect=dialect.name,
         login=access.login,
         secret=Secret(access.secret),
-        merchants={access.number: DEMO_MERCHANT.merchant_id},
+        merchants={access.number: merchant_id},
         options=access.options,
         password=Secret(access.password) if access.password else None,
     )
@@ -71,7 +84,7 @@ async def _write_credential(store: Store, dialect: Dialect) -> None:
         await store.put_credential(credential)
         return
     device = await store.device(dialect.name, access.login)
-    new = Device(dialect.name, access.login, DEMO_MERCHANT.merchant_id, DEMO_DEVICE_NAME)
+    new = Device(dialect.name, access.login, merchant_id, DEMO_DEVICE_NAME)
     await store.put_device(changed(device or new, active=True), credential)
 
 

@@ -82,6 +82,8 @@ async def _write_merchant(row: MerchantSettings, store: Store, office: Office) -
         if merchant == known:
             return
         await _refuse_taken(merchant, store)
+        if known and known.currency != merchant.currency and await store.has_payments(row.merchant_id):
+            raise SettingsError(f"[[merchant]] {row.merchant_id}: it has payments in {known.currency}, which stays")
         what = "merchant.set" if known else "merchant.add"
         act = office.act(ACTOR, what, row.merchant_id, row.merchant_id, name=merchant.name)
         if await (store.move_merchant(known, merchant, act) if known else store.add_merchant(merchant, act)):

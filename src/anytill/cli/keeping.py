@@ -77,7 +77,7 @@ def _about_payment(payment: Payment) -> str:
     return (
         f"payment {payment.payment_id} of {payment.merchant_id}, order {payment.order_no}, "
         f"{beijing(payment.created_at_ms):%Y-%m-%d %H:%M:%S}, channel {payment.channel}: "
-        f"asked {format_yuan(payment.amount_fen)}, paid {format_yuan(payment.paid_fen)}{taken}"
+        f"asked {payment.currency} {format_yuan(payment.amount_fen)}, paid {format_yuan(payment.paid_fen)}{taken}"
     )
 
 

@@ -27,7 +27,10 @@ ShortName = Annotated[str | None, typer.Option("--short-name", help="Its name wh
 Mobile = Annotated[str | None, typer.Option("--mobile", help="Of the person who answers for it; '' for none.")]
 Username = Annotated[str | None, typer.Option("--username", help="That person's log-in name; '' for none.")]
 PasswordFile = Annotated[str, typer.Option("--password-file", help="A file that holds that person's password.")]
-MaxAmount = Annotated[str | None, typer.Option("--max-amount", help="Yuan; no single payment above it.")]
+MaxAmount = Annotated[str | None, typer.Option("--max-amount", help="Yuan or dollars; no single payment above it.")]
+Currency = Annotated[
+    str | None, typer.Option("--currency", help="CNY or HKD, of all its payments; fixed once there is one.")
+]
 Channels = Annotated[
     list[str] | None,
     typer.Option("--channel", help="WALLET=CHANNEL, or =CHANNEL for all others; again for more. WALLET= takes away."),
@@ -47,6 +50,7 @@ class _Wish:
     username: str | None = None
     password_file: str = ""
     max_amount: str | None = None
+    currency: str | None = None
     channel: list[str] | None = None
 
     def on(self, before: Merchant, keeping: Keeping) -> Merchant:
@@ -60,6 +64,7 @@ class _Wish:
         wished |= {} if self.mobile is None else {"mobile": desk.mobile(self.mobile)}
         wished |= {} if self.username is None else {"username": self.username and desk.number(self.username)}
         wished |= {} if self.max_amount is None else {"max_amount_fen": desk.fen(self.max_amount)}
+        wished |= {} if self.currency is None else {"currency": desk.currency(self.currency)}
         if self.password_file:
             wished["password_hash"] = keeping.office.hashed(desk.password_in(self.password_file))
         if self.channel:
@@ -78,6 +83,7 @@ def add(
     username: Username = None,
     password_file: PasswordFile = "",
     max_amount: MaxAmount = None,
+    currency: Currency = None,
     channel: Channels = None,
     agent: Annotated[str, typer.Option("--agent", help="The agent that brings it in.")] = "",
     config: ConfigFile = None,
@@ -88,7 +94,7 @@ def add(
     from anytill.core.merchant import Merchant
 
     first = Merchant(desk.number(merchant_id), desk.name(name), agent_id=agent)
-    wish = _Wish(None, short_name, mobile, username, password_file, max_amount, channel)
+    wish = _Wish(None, short_name, mobile, username, password_file, max_amount, currency, channel)
 
     async def task(keeping: Keeping) -> Merchant:
         await _refuse_unknown_agent(keeping, agent)
@@ -109,17 +115,21 @@ def set_(
     username: Username = None,
     password_file: PasswordFile = "",
     max_amount: MaxAmount = None,
+    currency: Currency = None,
     channel: Channels = None,
     config: ConfigFile = None,
     store: StoreUrl = "",
     as_json: AsJson = False,
 ) -> None:
     """Change what is said of a merchant; what is not given stays."""
-    wish = _Wish(name, short_name, mobile, username, password_file, max_amount, channel)
+    wish = _Wish(name, short_name, mobile, username, password_file, max_amount, currency, channel)
 
     async def task(keeping: Keeping) -> Merchant:
         before = await keeping.office.merchant(merchant_id)
-        return await _changed(keeping, before, wish.on(before, keeping), "merchant.set")
+        after = wish.on(before, keeping)
+        if after.currency != before.currency and await keeping.store.has_payments(merchant_id):
+            stop(2, f"refused: {merchant_id} has payments in {before.currency}, which stays")
+        return await _changed(keeping, before, after, "merchant.set")
 
     desk.show(merchant_facts(desk.kept(config, store, task)), as_json=as_json)
 

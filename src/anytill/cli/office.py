@@ -205,8 +205,17 @@ def mobile(text: str) -> str:
     return text
 
 
+def currency(text: str) -> str:
+    """A currency that a merchant can keep. Raises BadParameter."""
+    from anytill.core.money import CURRENCIES
+
+    if text not in CURRENCIES:
+        raise typer.BadParameter(f"{text!r}: one of {', '.join(CURRENCIES)} is expected")
+    return text
+
+
 def fen(yuan: str) -> int:
-    """An amount of yuan in fen. Raises BadParameter."""
+    """An amount of yuan in fen, or of dollars in cents. Raises BadParameter."""
     from anytill.wire.amounts import parse_yuan
     from anytill.wire.errors import WireError
 

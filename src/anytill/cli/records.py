@@ -27,6 +27,7 @@ def merchant_facts(merchant: Merchant) -> Facts:
         "name": merchant.name,
         "short_name": merchant.short_name,
         "state": merchant.state.value,
+        "currency": merchant.currency,
         "max_amount": format_yuan(merchant.max_amount_fen),
         "channels": dict(merchant.channels),
         "agent_id": merchant.agent_id,

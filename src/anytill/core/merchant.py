@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from anytill.core.errors import ForeignMerchant
-from anytill.core.money import MAX_AMOUNT_FEN
+from anytill.core.money import CNY, MAX_AMOUNT_FEN
 from anytill.core.records import changed
 from anytill.core.secret import Secret
 
@@ -54,6 +54,7 @@ class Merchant:
     state: MerchantState = MerchantState.ON
     max_amount_fen: int = MAX_AMOUNT_FEN
     channels: Mapping[str, str] = field(default_factory=dict)  # wallet -> channel name; "" is the default channel
+    currency: str = CNY  # of all its payments; fixed once there is one
     agent_id: str = ""  # who brought it in; "" when the operator did
     trade_code: str = ""  # a second, unguessable name that some vendors print on the merchant's QR sign
     mobile: str = ""  # of the person who answers for it; one merchant of an agent for each

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 CNY = "CNY"
 HKD = "HKD"
+#: What a merchant can keep its book in; each has a hundred of its smallest unit.
+CURRENCIES = (CNY, HKD)
 
 #: Ten digits is the widest amount any of the vendors' formats can carry (99,999,999.99).
 MAX_AMOUNT_FEN = 9_999_999_999

@@ -19,6 +19,7 @@ from typing import Protocol, TypeAlias
 
 from anytill.core.errors import Refusal
 from anytill.core.merchant import KeyShape
+from anytill.core.money import CNY
 from anytill.core.payment import Method, Payment
 from anytill.gateway import Gateway
 from anytill.ports import NoticeForm, Panel, Send, Terminal, Till
@@ -52,6 +53,7 @@ class SandboxAccess:
 
     login: str
     secret: str
+    currency: str = CNY  # which of the demo's merchants it is for
     number: str = ""  # the demo merchant's number, for vendors that have one
     password: str = ""  # for vendors whose tills have one beside the key
     activation_code: str = ""  # for vendors whose devices fetch their key with one

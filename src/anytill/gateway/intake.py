@@ -22,11 +22,11 @@ from anytill.core.errors import (
 )
 from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Credential, Merchant
-from anytill.core.money import HKD, is_amount
+from anytill.core.money import is_amount
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, fingerprint
 from anytill.core.records import changed
 from anytill.core.secret import Secret
-from anytill.core.wallet import HKD_ONLY, TAPPED, Wallet, wallet_of
+from anytill.core.wallet import TAPPED, Wallet, wallet_of
 from anytill.gateway.parts import Parts
 from anytill.wire.addresses import check_url
 from anytill.wire.errors import WireError
@@ -48,9 +48,9 @@ class Intake:
         """The record of an order that may be tried; raises the refusal otherwise."""
         if not is_amount(order.amount_fen) or order.amount_fen > merchant.max_amount_fen:
             raise AmountNotAllowed
+        if order.currency != merchant.currency:
+            raise AmountNotAllowed(f"The merchant takes {merchant.currency}, not {order.currency}: ask the operator.")
         wallet = _wallet(order)
-        if wallet in HKD_ONLY and order.currency != HKD:
-            raise NotSupported
         channel = self._parts.channel_for(merchant, wallet)
         if order.notice_url:
             self._check_address(order.notice_url)

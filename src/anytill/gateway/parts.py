@@ -10,7 +10,8 @@ from anytill.core.answer import Answer, RefundAnswer
 from anytill.core.errors import NotSupported, Overloaded
 from anytill.core.ids import IdMaker, NoNode
 from anytill.core.merchant import Merchant
-from anytill.core.wallet import TAPPED, Wallet
+from anytill.core.money import HKD
+from anytill.core.wallet import HKD_ONLY, TAPPED, Wallet
 from anytill.gateway.passwords import at_once
 from anytill.ports import Aside, Chance, Channel, Clock, DueKind, NoticeForm, Post, Sms, Store, Watch
 
@@ -63,7 +64,9 @@ class Parts:
     def _channel(self, merchant: Merchant, wallet: Wallet) -> Channel | None:
         name = merchant.channels.get(wallet) or merchant.channels.get("") or self.default_channel
         channel = self.channels.get(name)
-        return channel if channel and (channel.takes_cards or wallet not in TAPPED) else None
+        if channel is None or (wallet in TAPPED and not channel.takes_cards):
+            return None
+        return channel if merchant.currency == HKD or wallet not in HKD_ONLY else None
 
     async def heard(self, word: Awaitable[Word], silence: Word, where: str = "channel", **numbers: str) -> Word:
         """A channel's word; a fault in its adapter is silence, never a "no"."""

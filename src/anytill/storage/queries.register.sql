@@ -2,28 +2,30 @@
 
 -- merchant_columns --
 -- What makes a merchant, in the order that register_rows.py reads it.
-merchant_id, state, about, agent_id, mobile, username, version
+merchant_id, state, about, agent_id, mobile, username, version, currency
 
 
 -- put_merchant --
 -- Writes or replaces a merchant, whatever version is there.
-INSERT INTO merchant (merchant_id, state, about, agent_id, mobile, username)
-VALUES (:merchant_id, :state, :about, :agent_id, :mobile, :username)
+INSERT INTO merchant (merchant_id, state, about, agent_id, mobile, username, currency)
+VALUES (:merchant_id, :state, :about, :agent_id, :mobile, :username, :currency)
 ON CONFLICT (merchant_id) DO UPDATE SET
     state = excluded.state, about = excluded.about, agent_id = excluded.agent_id, mobile = excluded.mobile,
-    username = excluded.username, version = merchant.version + 1
+    username = excluded.username, currency = excluded.currency, version = merchant.version + 1
 
 -- add_merchant --
 -- A new merchant. Nothing happens if its id is taken, or if its agent has its mobile or user name elsewhere.
-INSERT INTO merchant (merchant_id, state, about, agent_id, mobile, username)
-VALUES (:merchant_id, :state, :about, :agent_id, :mobile, :username)
+INSERT INTO merchant (merchant_id, state, about, agent_id, mobile, username, currency)
+VALUES (:merchant_id, :state, :about, :agent_id, :mobile, :username, :currency)
 ON CONFLICT DO NOTHING
 
 -- move_merchant --
--- The next record of a merchant, if nobody else wrote one meanwhile.
+-- The next record of a merchant, if nobody else wrote one meanwhile. Its currency is fixed by its first payment.
 UPDATE merchant SET
-    state = :state, about = :about, agent_id = :agent_id, mobile = :mobile, username = :username, version = version + 1
+    state = :state, about = :about, agent_id = :agent_id, mobile = :mobile, username = :username, currency = :currency,
+    version = version + 1
 WHERE merchant_id = :merchant_id AND version = :version
+    AND (currency = :currency OR NOT EXISTS (SELECT 1 FROM payment WHERE payment.merchant_id = :merchant_id))
 
 -- merchant --
 -- One merchant.

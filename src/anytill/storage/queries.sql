@@ -118,6 +118,10 @@ SELECT {payment_columns} FROM payment WHERE merchant_id = :merchant_id AND payme
 -- The payment that holds a payer's code.
 SELECT {payment_columns} FROM payment WHERE merchant_id = :merchant_id AND code_digest = :code_digest
 
+-- has_payments --
+-- A row if a merchant has any payment.
+SELECT 1 FROM payment WHERE merchant_id = :merchant_id LIMIT 1
+
 -- parked_payments --
 -- Payments that wait for a person, oldest first.
 SELECT {payment_columns} FROM payment WHERE state = 'PARKED' ORDER BY created_at_ms, payment_id LIMIT :most
@@ -340,6 +344,15 @@ LEFT JOIN payment ON payment.merchant_id = ledger.merchant_id AND payment.paymen
 WHERE payment.payment_id IS NULL OR payment.currency <> ledger.currency
     OR ledger.account NOT IN ('channel:' || payment.channel, 'merchant', 'cash', 'suspense')
 ORDER BY ledger.merchant_id, ledger.subject_id, ledger.kind, ledger.account
+
+-- audit_currencies --
+-- A merchant's payments are all in its own currency, and a refund in its payment's.
+SELECT 'payment ' || payment.merchant_id || '/' || payment.payment_id || ' is in ' || payment.currency
+    || ', its merchant keeps ' || merchant.currency
+FROM payment
+JOIN merchant ON merchant.merchant_id = payment.merchant_id
+WHERE payment.currency <> merchant.currency
+ORDER BY payment.merchant_id, payment.payment_id
 
 -- audit_accounts --
 -- The accounts of a payment say what its sums say.

@@ -61,6 +61,7 @@ def merchant_values(merchant: Merchant) -> Values:
         "agent_id": merchant.agent_id,
         "mobile": merchant.mobile,
         "username": merchant.username,
+        "currency": merchant.currency,
     }
 
 
@@ -80,6 +81,7 @@ def merchant_of(row: Row) -> Merchant:
         mobile=row[4],
         username=row[5],
         version=row[6],
+        currency=row[7],
         **known(Merchant, row[2]),
     )
 

@@ -19,7 +19,9 @@ CREATE TABLE merchant (
     agent_id TEXT NOT NULL DEFAULT '',
     mobile TEXT NOT NULL DEFAULT '',
     username TEXT NOT NULL DEFAULT '',
-    version BIGINT NOT NULL DEFAULT 0
+    version BIGINT NOT NULL DEFAULT 0,
+    -- Of all its payments; fixed once there is one.
+    currency TEXT NOT NULL DEFAULT 'CNY'
 );
 
 -- An agent knows a mobile, or a user name, of one merchant only.

@@ -27,6 +27,7 @@ _MOST_ROUNDS = 1_000
 _AUDITS = (
     "audit_postings",
     "audit_subjects",
+    "audit_currencies",
     "audit_accounts",
     "audit_refund_sums",
     "audit_refunds",
@@ -74,6 +75,9 @@ class SqlStore(SqlRegister):
     async def payment_of_code(self, merchant_id: str, code_digest: str) -> Payment | None:
         values = {"merchant_id": merchant_id, "code_digest": code_digest}
         return await self._one("payment_of_code", values, rows.payment_of)
+
+    async def has_payments(self, merchant_id: str) -> bool:
+        return bool(await self._engine.read("has_payments", {"merchant_id": merchant_id}))
 
     async def parked_payments(self, limit: int) -> Sequence[Payment]:
         return [rows.payment_of(row) for row in await self._engine.read("parked_payments", {"most": limit})]

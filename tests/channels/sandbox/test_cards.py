@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,3 +151,13 @@ def test_a_card_is_given_money_back_and_taken_back_like_any_payer() -> None:
     pay(stage, by_card(2), f"{PAN}=2")
     assert finish(stage.channel.cancel(by_card(2))).event is PaymentEvent.CANCELLED
     assert finish(stage.channel.totals())["net_fen"] == 1_000 - 400
+
+
+def test_a_refund_in_another_currency_is_refused() -> None:
+    stage = Stage()
+    asked = by_card(currency="HKD")
+    assert pay(stage, asked).currency == "HKD"
+    other = replace(refund(asked, 100), currency="CNY")
+    told = finish(stage.channel.refund(asked, other))
+    assert (told.event, told.reason) == (RefundEvent.REFUSED, "the order is in another currency")
+    assert finish(stage.restarted().channel.query(asked)).currency == "HKD"

@@ -189,6 +189,7 @@ def test_the_book_tells_what_really_happened(control: Control) -> None:
         "method": "BARCODE",
         "state": "PAID",
         "reason": "",
+        "currency": "CNY",
         "amount_fen": 1_000,
         "charged_fen": 900,
         "coupon_fen": 100,

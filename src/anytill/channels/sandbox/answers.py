@@ -40,6 +40,7 @@ def order_answer(order: Order) -> Answer:
         _PAYMENT_WORDS[order.state],
         amount_fen=order.charged_fen + order.coupon_fen if paid else 0,
         coupon_fen=order.coupon_fen if paid else 0,
+        currency=order.currency,
         channel_trade_no=order.channel_trade_no,
         # Who will follow the invitation is not known before it is paid.
         payer_id="" if waits and order.invitation else order.payer_id,

@@ -20,6 +20,7 @@ from anytill.channels.sandbox.records import (
     WalletRefund,
     WalletRefundState,
 )
+from anytill.core.money import CNY
 from anytill.wire.jsontext import Json
 
 #: States in which an order keeps the payer's code it was made with.
@@ -130,6 +131,7 @@ class Book:
             "state": order.state.value,
             "reason": order.told_reason,
             "payer_id": order.payer_id,
+            "currency": order.currency,
             **({"slip": {**order.slip}} if order.slip else {}),
             **self.amounts(order),
             "created_at_ms": order.created_at_ms,
@@ -138,13 +140,16 @@ class Book:
         }
 
     def totals(self) -> dict[str, Json]:
-        """The whole book in a few numbers: how many orders stand where, and each sum of `amounts` over all orders."""
+        """The whole book in a few numbers: how many orders stand where, and each sum of `amounts` over all orders in
+        yuan; those in another currency under its name, for sums of two currencies mean nothing."""
         states: Counter[str] = Counter()
-        sums: Counter[str] = Counter()
+        sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for order in self.orders.values():
             states[order.state.value] += 1
-            sums.update(self.amounts(order))
-        return {"orders": len(self.orders), "refunds": len(self.refunds), "states": {**states}, **sums}
+            sums[order.currency].update(self.amounts(order))
+        in_yuan = sums.pop(CNY, Counter())
+        others: dict[str, Json] = {currency: {**each} for currency, each in sums.items()}
+        return {"orders": len(self.orders), "refunds": len(self.refunds), "states": {**states}, **in_yuan, **others}
 
 
 def _refund_row(refund: WalletRefund) -> Json:

@@ -1,8 +1,8 @@
 """The sandbox's card scheme: what an issuer says to a card, and what stands on the slip.
 
 Amounts tell the story here, not the card (`outcomes.card_outcome`), so that one test card does for all of them. Beside
-that a card is asked for its PIN above 1,000.00, and `0000` is the wrong one. What is kept of a card is its masked number
-and a digest of its presentation; the digest has no key, so the sandbox is a place for made-up cards alone.
+that a card is asked for its PIN above 1,000.00, and `0000` is the wrong one. What is kept of a card is its masked
+number and a digest of its presentation; the digest has no key, so the sandbox is a place for made-up cards alone.
 """
 
 from __future__ import annotations

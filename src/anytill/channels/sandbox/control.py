@@ -5,7 +5,7 @@
     POST /sandbox/pay     {"merchant_order": "A-1"}      the payer confirms; or {"channel_order": "1…"}
     POST /sandbox/cancel  {"merchant_order": "A-1"}      the payer turns away
     GET  /sandbox/book?merchant_order=A-1                or ?channel_order=…
-    GET  /sandbox/totals
+    GET  /sandbox/totals                                 sums in yuan, those of other currencies under their names
     GET  /sandbox/sms?mobile=13800000000                 short messages, the newest first; without mobile, all
 
 A body is a JSON object or a form. Errors are `{"error": "...", "field": "..."}` with 400 (the request), 404 (no such

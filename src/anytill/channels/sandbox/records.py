@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from anytill.core.money import CNY
 from anytill.core.payment import Method
 from anytill.core.wallet import Wallet
 
@@ -67,6 +68,7 @@ class Order:
     reason: str = ""  # why it ended, or is going to at due_at_ms
     invitation: Mapping[str, str] = field(default_factory=dict)
     slip: Mapping[str, str] = field(default_factory=dict)  # of a card: what may be told of it
+    currency: str = CNY
 
     @property
     def key(self) -> Key:

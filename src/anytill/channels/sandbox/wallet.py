@@ -95,10 +95,7 @@ class SandboxWallet:
         code = numbers.code_digest(Secret(card.presentation))
         used = "the card must be presented again" if self._code_user(code, now_ms) else ""
         objection = used or cards.objection(card, payment.amount_fen)
-        if objection:
-            order = _ended(order, OrderState.REFUSED, objection)
-        else:
-            order = _played(order, outcome, code, now_ms)
+        order = _ended(order, OrderState.REFUSED, objection) if objection else _played(order, outcome, code, now_ms)
         approved = order.state is OrderState.PAID
         slip = cards.slip(card, payment.payment_id, serial, now_ms, approved=approved)
         return self._put(changed(order, payer_id=numbers.holder_id(card.pan), slip=slip)), outcome.voice
@@ -207,6 +204,8 @@ class SandboxWallet:
         order = self.order(payment, now_ms)
         if order is None or order.state is not OrderState.PAID:
             return "the order is not paid"
+        if refund.currency != order.currency:
+            return "the order is in another currency"
         if refund.amount_fen < 1 or self._book.given_back(order).held_fen + refund.amount_fen > order.charged_fen:
             return "more than is left of what was charged"
         return ""
@@ -257,6 +256,7 @@ def _blank(payment: Payment, serial: int, now_ms: int, payer_id: str = "") -> Or
         wallet=payment.wallet,
         method=payment.method,
         amount_fen=payment.amount_fen,
+        currency=payment.currency,
         state=OrderState.WAITING,
         created_at_ms=now_ms,
         payer_id=payer_id,

@@ -61,7 +61,7 @@ def payment(payment: Payment, view: View) -> Answer:
         "total": total,
         "pay_type": pay_type.number,
         "pay_time": _paid_at(payment),
-        "info": words.paid_info(total),
+        "info": words.paid_info(total, payment.currency),
         "dm_id": dm_id(payment.payment_id),
         "remark": payment.channel_trade_no,
         "openid": payment.payer_id,

@@ -13,6 +13,7 @@ from typing import Final
 
 from anytill.core import errors
 from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.money import CNY
 from anytill.dialects.semoor.messages import DONE, NOT_DONE, OPEN
 
 
@@ -114,9 +115,10 @@ def unfit(name: str, expected: str | None) -> str:
     return f"参数错误：{name}须为{expected}" if expected else f"参数错误：{name}重复、不能使用或格式不正确"
 
 
-def paid_info(yuan: str) -> str:
-    """`info` of a paid payment, as in the samples."""
-    return f"{PAYMENT_WORDS[_PS.PAID].info} [支付金额:{yuan}元]"
+def paid_info(sum_text: str, currency: str = CNY) -> str:
+    """`info` of a paid payment, as in the samples; another currency than theirs is named."""
+    unit = "元" if currency == CNY else f" {currency}"
+    return f"{PAYMENT_WORDS[_PS.PAID].info} [支付金额:{sum_text}{unit}]"
 
 
 def _states_of(words: Mapping[PaymentState, Word]) -> Mapping[str, PaymentState]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from anytill.core.money import CNY
 from anytill.core.payment import Payment, Refund
 from anytill.core.receipt import (
     COPY_NAMES,
@@ -69,7 +70,8 @@ def _lines(receipt: Receipt) -> list[str]:
         elif isinstance(element, Row):
             told[element.label] = element.value
         elif isinstance(element, Amount):
-            told[element.label] = f"{format_yuan(element.amount_fen)}元"
+            unit = "元" if element.currency == CNY else f" {element.currency}"
+            told[element.label] = f"{format_yuan(element.amount_fen)}{unit}"
     body = [f"{label}：{told[label]}" for label in _LABELS if label in told]
     return [*_copy(title, Copy.MERCHANT, body), *_BETWEEN, *_copy(title, Copy.PAYER, body)]
 
