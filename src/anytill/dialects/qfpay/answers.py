@@ -22,6 +22,8 @@ from anytill.wire.jsontext import Json
 
 #: What an order keeps of its trade.
 DETAIL_CHANNEL: Final = "channel"
+#: Between a number that two registers use and the terminal whose it is.
+NUMBER_MARK: Final = "@"
 #: `cancel`, as the vendor's public table numbers it.
 _STANDS, _REVERSED, _CLOSED, _REFUNDED, _REFUNDED_IN_PART = "0", "1", "2", "3", "5"
 
@@ -85,7 +87,7 @@ def refund(payment: Payment, refund: Refund, shop: Shop) -> Told:
         "txcurrcd": CURRENCY_NUMBERS.get(refund.currency, refund.currency),
         "txdtm": local_time(refund.created_at_ms),
         "orig_syssn": payment.payment_id,
-        "out_trade_no": _out_trade_no(payment),
+        "out_trade_no": out_trade_no(payment),
         "syssn": refund.refund_id,
         "chnlsn": refund.channel_refund_no,
         "txamt": str(refund.amount_fen),
@@ -108,6 +110,12 @@ def channel_of(payment: Payment) -> Channel | None:
             ),
             None,
         )
+
+
+def out_trade_no(payment: Payment) -> str:
+    """The register's number. An order without one has ours in its place, which is told as `syssn` only."""
+    number = payment.order_no.removesuffix(f"{NUMBER_MARK}{payment.login}")
+    return "" if number == payment.payment_id else number
 
 
 def left_to_refund(payment: Payment) -> int:
@@ -149,7 +157,7 @@ def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
         "udid": shop.terminal,
         "syssn": payment.payment_id,
         "clisn": payment.slip.get("trace_no") or payment.payment_id[-9:-3],
-        "out_trade_no": _out_trade_no(payment),
+        "out_trade_no": out_trade_no(payment),
         "cardscheme": _slip(payment, "scheme"),
         "cardNo": _card_no(payment),
         "cardType": _slip(payment, "card_type"),
@@ -178,11 +186,6 @@ def _error(word: Word) -> str:
 def _busicd(payment: Payment) -> str:
     channel = channel_of(payment)
     return CHANNELS[channel].pay_types.get(payment.method, "") if channel else ""
-
-
-def _out_trade_no(payment: Payment) -> str:
-    """The register's number; orders without one have ours in its place, which is told as syssn only."""
-    return "" if payment.order_no == payment.payment_id else payment.order_no
 
 
 def _card_no(payment: Payment) -> str | None:

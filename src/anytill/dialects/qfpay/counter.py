@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from anytill.core.errors import MerchantInactive, OrderConflict, PaymentNotFound
+from anytill.core.errors import MerchantInactive, OrderConflict, PaymentNotFound, Refusal
 from anytill.core.merchant import Credential
 from anytill.core.panel import Left, Sight, Stage, Way
-from anytill.core.payment import Method, Payment, PaymentRef
+from anytill.core.payment import Method, Payment, PaymentRef, PayOrder
+from anytill.core.records import changed
 from anytill.core.secret import Secret
-from anytill.dialects.qfpay import words
+from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.answers import Shop
 from anytill.dialects.qfpay.words import CallRefused, Channel
 from anytill.gateway import Gateway, GatewayTill
@@ -28,7 +29,6 @@ from anytill.ports import Panel
 TRIES: Final = 3
 #: How long the terminal waits between two questions to the gateway.
 ASK_AGAIN_MS: Final = 1_000
-_PAYMENT_ID_LENGTH: Final = 20
 
 
 @dataclass(slots=True, eq=False)
@@ -120,20 +120,52 @@ class Caller:
         return Shop(merchant_id, merchant.name, self.counter.number)
 
     async def find(self, order_id: str) -> Payment:
-        """The payment that `orderId` means: the register's number of it or ours. Raises PaymentNotFound, and
-        OrderConflict for a number that is the one of this payment and the other of that."""
-        by_order_no = await self._found(PaymentRef(order_no=order_id))
-        ours = len(order_id) == _PAYMENT_ID_LENGTH and order_id.isdigit()
-        by_id = await self._found(PaymentRef(payment_id=order_id)) if ours else None
-        if by_order_no and by_id and by_order_no.payment_id != by_id.payment_id:
-            raise OrderConflict
-        found = by_order_no or by_id
-        if found is None:
-            raise PaymentNotFound
-        return found
-
-    async def _found(self, ref: PaymentRef) -> Payment | None:
+        """The payment that `orderId` means: the register's number of it, or ours, by which every terminal of the
+        merchant may ask. Raises PaymentNotFound, and OrderConflict for a number that means two payments."""
         try:
-            return await self.till.find(ref)
+            numbered = await self.numbered(order_id)
         except PaymentNotFound:
-            return None
+            return await self.till.find(PaymentRef(payment_id=order_id))
+        if numbered.payment_id != order_id and await self._is_ours(order_id):
+            raise OrderConflict
+        return numbered
+
+    async def numbered(self, out_trade_no: str) -> Payment:
+        """The payment of this number, as this terminal's register means it: a register counts by itself, so what
+        another terminal of the merchant made under the same number is not meant. Raises PaymentNotFound."""
+        payment = await self.till.find(PaymentRef(order_no=out_trade_no))
+        return (
+            await self.till.find(PaymentRef(order_no=self._longer(out_trade_no)))
+            if self._is_anothers(payment)
+            else payment
+        )
+
+    async def pay(self, order: PayOrder) -> Payment:
+        """See `ports.Till`. A number that another terminal has is stored with this terminal's behind it, which no
+        register's number contains; numbers are never given back, so it is always the same one that is found."""
+        try:
+            return await self.till.pay(order)
+        except Refusal:
+            # Whatever the reason is: under the longer number it may be ours to take.
+            if not order.order_no or not await self._is_taken(order.order_no):
+                raise
+        return await self.till.pay(changed(order, order_no=self._longer(order.order_no)))
+
+    def _is_anothers(self, payment: Payment) -> bool:
+        return payment.dialect == words.NAME and payment.login != self.counter.number
+
+    def _longer(self, number: str) -> str:
+        return f"{number}{answers.NUMBER_MARK}{self.counter.number}"
+
+    async def _is_taken(self, number: str) -> bool:
+        try:
+            return self._is_anothers(await self.till.find(PaymentRef(order_no=number)))
+        except PaymentNotFound:
+            return False
+
+    async def _is_ours(self, number: str) -> bool:
+        try:
+            await self.till.find(PaymentRef(payment_id=number))
+        except PaymentNotFound:
+            return False
+        return True

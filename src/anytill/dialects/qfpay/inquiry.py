@@ -8,7 +8,7 @@ store had nothing yet.
 from __future__ import annotations
 
 from anytill.core.errors import PaymentNotFound
-from anytill.core.payment import Payment, PaymentRef
+from anytill.core.payment import Payment
 from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.counter import Caller
@@ -36,7 +36,7 @@ async def inquire(caller: Caller, inquiry: Inquiry) -> Told:
 
 async def _found(caller: Caller, inquiry: Inquiry) -> Payment:
     if inquiry.out_trade_no:
-        return await caller.till.find(PaymentRef(order_no=inquiry.out_trade_no))
+        return await caller.numbered(inquiry.out_trade_no)
     return await caller.find(inquiry.order_id)
 
 

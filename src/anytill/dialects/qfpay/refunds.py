@@ -1,9 +1,9 @@
 """1002: give money back (section 3.2 of the source).
 
 A refund has no number here. So what looks like a retry is one, as the gateway rules for all refunds without a number:
-the same request again, within a minute or while the first is not done, is told what became of the first, and nobody at
-the terminal is asked again. "The same" is the payment, the sum as the register said it (or that it said none), and
-whether the cashier may change it. What the cashier changed it to does not make it another request.
+the same again from the same terminal, within a minute or while the first is not done, is told what became of the first.
+A request that leaves the sum to the terminal or to its cashier is the same again if it is left alike; nobody is asked
+twice then, and "all that is left" means what it meant at first.
 
 Once it is sent a refund cannot be stopped: the terminal waits for its end and tells it, or that it is not known.
 """
@@ -33,6 +33,7 @@ from anytill.wire.errors import BadField
 WAITING_MS: Final = 120 * SECOND
 #: What a refund keeps of its request.
 _DETAIL_ASKED: Final = "asked"
+_DETAIL_TERMINAL: Final = "terminal"
 _TITLE: Final = "Refund"
 
 
@@ -62,8 +63,8 @@ class _Refunding:
         self._errand = errand
         self._currency = ""
         self._order_no = request.order_id
-        # The payment stands before it wherever it is compared.
-        self._asked = f"{request.amount_fen or 'all'}/{int(request.allow_modify)}"
+        asked = f"{request.amount_fen or 'all'}{'?' if request.allow_modify else ''}"
+        self._details = {_DETAIL_ASKED: asked, _DETAIL_TERMINAL: caller.counter.number}
 
     async def refunded(self) -> Told:
         """The end, told. Raises Refusal and CallRefused when nothing was given back."""
@@ -100,13 +101,9 @@ class _Refunding:
         return answers.told(word)
 
     async def _earlier(self, payment: Payment) -> Refund | None:
-        """The refund that this very request began before, by the gateway's own rule."""
+        """The refund that this very request began before, by the gateway's rule for refunds without a number."""
         now_ms = self._caller.gateway.now_ms()
-        same = [
-            refund
-            for refund in await self._caller.till.refunds_of(payment)
-            if refund.details.get(_DETAIL_ASKED) == self._asked
-        ]
+        same = [refund for refund in await self._caller.till.refunds_of(payment) if refund.details == self._details]
         last = same[-1] if same else None
         young = last is not None and now_ms - last.created_at_ms < SAME_REFUND_MS
         return last if last and (young or last.state in OPEN_REFUND_STATES) else None
@@ -153,8 +150,8 @@ class _Refunding:
             payment=payment.ref,
             refund_no="",
             amount_fen=amount_fen,
-            details={_DETAIL_ASKED: self._asked},
-            repeat_key=fingerprint(words.NAME, self._asked),
+            details=self._details,
+            repeat_key=fingerprint(words.NAME, self._caller.counter.number),
         )
 
     async def _ended(self, refund: Refund) -> Refund:

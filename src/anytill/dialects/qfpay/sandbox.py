@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from anytill.core.money import HKD
 from anytill.dialects import SandboxAccess
 
 HTTP_PORT: Final = 9001
@@ -14,6 +15,7 @@ SANDBOX: Final = SandboxAccess(
     login="80000001",
     # The key that the document prints as every terminal's first one.
     secret="f46b1f08bec1f39104792cc79ec9aacd",  # noqa: S106 - published
+    currency=HKD,
     password="demo-notify-key-80000001",  # noqa: S106 - published on purpose
     options={"plain": "on"},
 )

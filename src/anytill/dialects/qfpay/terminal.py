@@ -7,7 +7,7 @@ how. Of a fault of ours the register is told that nothing is known, sealed like 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from anytill.core.errors import Refusal
@@ -48,6 +48,7 @@ class Terminal:
 
     def __init__(self, gateway: Gateway, number: str, panel: Panel) -> None:
         self._counter = Counter(gateway, number, panel)
+        self._keys: Sequence[PosKey] = ()  # those of the last request
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """See `ports.Terminal`."""
@@ -58,12 +59,17 @@ class Terminal:
         body, _ = await self._answered(message, None, "")
         return body
 
+    def is_whole(self, message: bytes) -> bool:
+        """See `ports.Terminal`. Before the first request no key is known by which to tell."""
+        return codec.is_whole(message, self._keys)
+
     async def _answered(self, body: bytes, func_type: FuncType | None, peer: str) -> tuple[bytes, Reply]:
         """The sealed answer, and how it travels."""
         gateway = self._counter.gateway
         try:
             credential = await gateway.credential(words.NAME, self._counter.number)
-            opened = _opened(body, credential)
+            self._keys = _keys(credential)
+            opened = _opened(body, self._keys, plain=credential.options.get(OPTION_PLAIN) == "on")
         except CallRefused as refusal:
             return codec.plain_answer(answers.told(refusal.word)), Reply.PLAIN
         except Refusal as refusal:
@@ -99,13 +105,15 @@ def pos_key(secret: Secret, options: Mapping[str, str]) -> PosKey:
     return PosKey(secret, KeyBytes(options.get(OPTION_KEY_BYTES) or KeyBytes.ASCII))
 
 
-def _opened(body: bytes, credential: Credential) -> Opened:
-    """The request, if one of the credential's keys made it. Raises CallRefused."""
-    keys = [
-        pos_key(secret, credential.options) for secret in (credential.secret, credential.previous) if secret is not None
-    ]
+def _keys(credential: Credential) -> list[PosKey]:
+    secrets = (credential.secret, credential.previous)
+    return [pos_key(secret, credential.options) for secret in secrets if secret is not None]
+
+
+def _opened(body: bytes, keys: Sequence[PosKey], *, plain: bool) -> Opened:
+    """The request, if one of the keys made it. Raises CallRefused."""
     try:
-        return codec.open_request(body, keys, plain=credential.options.get(OPTION_PLAIN) == "on")
+        return codec.open_request(body, keys, plain=plain)
     except BadSignature:
         raise CallRefused(words.KEY_MISMATCH) from None
     except (TooLarge, BadField, MissingField) as fault:

@@ -32,7 +32,7 @@ from anytill.core.errors import (
 from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Merchant
 from anytill.core.panel import Left, Sight, Stage, Way
-from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Verdict
+from anytill.core.payment import Method, Payment, PayOrder, Verdict
 from anytill.core.retry import SECOND
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
@@ -115,16 +115,15 @@ async def _meanwhile(caller: Caller, trade: Trade, errand: Errand) -> Told:
 
 
 async def _known(caller: Caller, trade: Trade) -> Told | None:
-    """How the trade of this number stands; None when there is none. Raises OrderConflict for other contents, and for
-    the same ones at another terminal: two tills that count alike do not mean the same sale."""
+    """How the trade of this number stands; None when there is none. Raises OrderConflict for other contents."""
     if not trade.out_trade_no:
         return None
     try:
-        payment = await caller.till.find(PaymentRef(order_no=trade.out_trade_no))
+        payment = await caller.numbered(trade.out_trade_no)
     except PaymentNotFound:
         return None
-    contents = (payment.dialect, payment.login, payment.amount_fen, payment.details.get(DETAIL_CHANNEL))
-    asked = (words.NAME, caller.counter.number, trade.amount_fen, str(trade.channel))
+    contents = (payment.dialect, payment.amount_fen, payment.details.get(DETAIL_CHANNEL))
+    asked = (words.NAME, trade.amount_fen, str(trade.channel))
     if contents != asked or payment.order_no == payment.payment_id:
         raise OrderConflict
     payment = await _or_as_it_was(payment, caller.till.query(payment.ref))
@@ -164,7 +163,7 @@ class _Taking:
         self._counter.last_methods[self._trade.channel] = method
         self._show(Stage.SENDING)
         try:
-            payment = await self._caller.till.pay(self._order(method, presented))
+            payment = await self._caller.pay(self._order(method, presented))
         except StoreUnavailable:
             return self._uncertain()
         self._errand.ref = payment.ref
