@@ -39,6 +39,19 @@ class SystemClock:
         await asyncio.sleep(max(ms, 0) / 1000)
 
 
+class SteadyClock:
+    """The machine's clock without its steps: for the patience of a line, which nobody moves. Implements `ports.Clock`,
+    except that it counts from an unknown moment."""
+
+    def now_ms(self) -> int:
+        """Milliseconds that have passed since some moment."""
+        return time.monotonic_ns() // _NS_PER_MS
+
+    async def sleep_ms(self, ms: int) -> None:
+        """Wait that long; not at all when it is not positive."""
+        await asyncio.sleep(max(ms, 0) / 1000)
+
+
 class _Sleepers:
     """Futures by the moment they wait for, earliest first."""
 

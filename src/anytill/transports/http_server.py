@@ -16,6 +16,7 @@ import asyncio
 import functools
 import inspect
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -213,12 +214,13 @@ async def serve(
     stop: asyncio.Event,
     limits: ConnectionLimits | None = None,
     grace_s: int = _GRACE_S,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is set; then accept nothing more and return when the requests in flight are answered.
 
     `started` hears the real port once connections are accepted; port 0 takes a free one. After `grace_s` handlers that
-    still run are cancelled, which must be as safe as a crash. Signals are the caller's. Raises OSError when the
-    address cannot be had.
+    still run are cancelled, which must be as safe as a crash. With `tls` it is https. Signals are the caller's. Raises
+    OSError when the address cannot be had.
     """
     listener = _listen(host, port)
     guard = Guard(limits or ConnectionLimits())
@@ -229,6 +231,7 @@ async def serve(
         loop="none", ws="none", lifespan="off", interface="asgi3",
         log_config=None, log_level="critical", access_log=False, server_header=False, proxy_headers=False,
         backlog=_BACKLOG, timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=grace_s,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )  # fmt: skip
     server = _Server(config)
     watcher = asyncio.ensure_future(_stop_with(stop, server))
