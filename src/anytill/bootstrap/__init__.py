@@ -8,6 +8,7 @@ channels    the channels that the settings name
 stores      the store that the settings name: to own, to look at, to keep
 directory   merchants and credentials at the start, as the settings file has them
 demo        the same for a demo
+terminals   a terminal's lines; `stand` sets one up beside the gateway, `customer` plays who is in front of it
 keys        where keys and secrets are read, and which are good enough
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -16,13 +16,14 @@ from anytill.bootstrap.directory import write_directory
 from anytill.bootstrap.keys import code_key, master_keys, sms_key
 from anytill.bootstrap.nodes import RENEW_MS, NodeHolder
 from anytill.bootstrap.routes import control_routes, dialect_routes, operator_routes
+from anytill.bootstrap.stand import Stand, standing
 from anytill.bootstrap.stores import open_owned
 from anytill.channels.sandbox import Outbox
 from anytill.config import Settings, SettingsError
 from anytill.core.ids import IdMaker
 from anytill.dialects import load_dialects
 from anytill.gateway import Gateway, Parts
-from anytill.ports import Clock, DueKind, Sms, Store
+from anytill.ports import Channel, Clock, DueKind, Sms, Store
 from anytill.storage import Vault
 from anytill.transports.aside import OneThread
 from anytill.transports.clock import MovableClock, SystemChance, SystemClock
@@ -43,6 +44,7 @@ class Assembly:
 
     gateway: Gateway
     store: Store
+    channels: Mapping[str, Channel]
     clock: Clock
     watch: JsonWatch
     application: Application
@@ -56,13 +58,16 @@ async def run(
     *,
     demo: Path | None = None,
     opened: Callable[[], None] = lambda: None,
-    started: Callable[[int], Awaitable[None] | None],
+    started: Callable[[int], Awaitable[None] | None] | None,
     stop: asyncio.Event,
+    stand: Stand | None = None,
     open_journal: OpenJournal = FileJournal,
 ) -> None:
-    """Serve until `stop` is set, finishing what is in flight. `demo` is the folder of a demo's data.
+    """Serve until `stop` is set, finishing what is in flight. `demo` is the folder of a demo's data; a terminal may
+    stand beside.
 
-    `opened` is called when the data is ours alone, `started` with the port when requests are accepted.
+    `opened` is called when the data is ours alone, `started` with the port when requests are accepted, which is when
+    the terminal, too, can be asked. Without `started` the gateway has no port: only the terminal is served.
     """
     async with assembled(settings, log, demo=demo, open_journal=open_journal) as assembly:
         opened()
@@ -80,12 +85,31 @@ async def run(
         keeping = work(assembly.node.keep, assembly.clock, Wake(), ended, watch=assembly.watch, poll_ms=RENEW_MS)
         workers.append(asyncio.ensure_future(keeping))
         try:
-            host, port = settings.text("server.host"), settings.number("server.port")
-            with seldom_collected():
-                await serve(assembly.application, host, port, started=started, stop=stop)
+            async with AsyncExitStack() as beside:
+                if stand is not None:
+                    await beside.enter_async_context(_standing(stand, assembly, stop))
+                with seldom_collected():
+                    await _serve(assembly, settings, started, stop)
         finally:
             ended.set()
             await asyncio.gather(*workers)
+
+
+def _standing(stand: Stand, assembly: Assembly, stop: asyncio.Event) -> AbstractAsyncContextManager[None]:
+    return standing(stand, assembly.gateway, assembly.store, assembly.channels, assembly.clock, assembly.watch, stop)
+
+
+async def _serve(
+    assembly: Assembly,
+    settings: Settings,
+    started: Callable[[int], Awaitable[None] | None] | None,
+    stop: asyncio.Event,
+) -> None:
+    if started is None:
+        await stop.wait()
+        return
+    host, port = settings.text("server.host"), settings.number("server.port")
+    await serve(assembly.application, host, port, started=started, stop=stop)
 
 
 @asynccontextmanager
@@ -139,7 +163,8 @@ async def assembled(
         if demo:
             routes += control_routes(channels, clock, node, outbox)
         limits = RequestLimits(max_in_flight=settings.number("server.max_in_flight"))
-        yield Assembly(gateway, store, clock, watch, Application(routes, watch=watch, limits=limits), wakes, node)
+        application = Application(routes, watch=watch, limits=limits)
+        yield Assembly(gateway, store, channels, clock, watch, application, wakes, node)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ CARDS: Final[Mapping[str, str]] = {
     "MASTERCARD": "5555555555554444",
     "UNIONPAY": "6200000000000005",
     "AMEX": "378282246310005",
-    "OCTOPUS": "8000000000000002",
+    "OCTOPUS": "80000002",
 }
 #: How the codes of a wallet begin (`core.wallet`).
 CODES: Final[Mapping[str, str]] = {"WECHAT": "13", "ALIPAY": "28", "UNIONPAY": "62", "PAYME": "70"}
