@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import pytest
+
 from anytill.core.card import mask_pan
 from anytill.core.merchant import Credential, Merchant
 from anytill.core.money import HKD
@@ -17,6 +19,7 @@ from anytill.core.payment import Payment, PaymentRef
 from anytill.core.secret import Secret
 from anytill.dialects.qfpay.terminal import Terminal
 from anytill.wire.http import HttpRequest
+from tests.conftest import STORES
 from tests.panels import ScriptedPanel
 from tests.world import World
 
@@ -36,6 +39,8 @@ VISA, MASTERCARD, UNIONPAY, AMEX = "4111111111111111", "5200000000001096", "6200
 OCTOPUS = "12345678"
 MASKED = mask_pan(MASTERCARD)
 _CARDS = count(1)
+#: For tests of what is durable when.
+on_both_stores = pytest.mark.parametrize("store_url", STORES, indirect=True)
 
 
 def card(pan: str = MASTERCARD, pin: str = "") -> Secret:

@@ -30,6 +30,7 @@ from tests.dialects.qfpay.desk import (
     Desk,
     Said,
     card,
+    on_both_stores,
 )
 from tests.gateway.meddler import meddled
 
@@ -339,6 +340,7 @@ async def test_there_is_nothing_to_take_back(desk: Desk) -> None:
 # Once it is with the gateway
 
 
+@on_both_stores
 @pytest.mark.parametrize("ending", ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"])
 async def test_whatever_the_channel_does_the_truth_is_told(desk: Desk, ending: str) -> None:
     told = await desk.pay(ending, amt=10)
@@ -407,6 +409,7 @@ async def test_somebody_stops_it_while_the_payer_confirms(desk: Desk, who: str, 
     assert await desk.net_fen(trade["out_trade_no"]) == 0
 
 
+@on_both_stores
 @pytest.mark.parametrize("who", ["red key", "5001", "the clock"])
 async def test_a_code_that_is_paid_at_the_last_moment_is_told_as_paid(desk: Desk, who: str) -> None:
     trade = desk.trade(scan_type="QRCODE_PAY", payment_timeout=3)
@@ -493,6 +496,7 @@ async def test_the_register_takes_it_back_while_the_channel_is_asked(desk: Desk)
 # The same trade again
 
 
+@on_both_stores
 async def test_a_paid_number_is_told_as_paid_and_nobody_pays_again(desk: Desk) -> None:
     desk.code()
     trade = desk.trade()
@@ -526,6 +530,7 @@ async def test_other_contents_under_a_number_are_refused(desk: Desk, changes: di
     assert desk.panel.asked == []
 
 
+@on_both_stores
 async def test_terminals_count_by_themselves(desk: Desk) -> None:
     """The same number at another terminal is another sale, and each is asked about where it was made."""
     trade = desk.trade()
@@ -547,6 +552,7 @@ async def test_terminals_count_by_themselves(desk: Desk) -> None:
     assert await desk.orders() == 2
 
 
+@on_both_stores
 async def test_the_same_number_at_two_terminals_at_once(desk: Desk) -> None:
     other = await Desk(desk.world).opened("80000078")
     trade = desk.trade()
@@ -615,6 +621,7 @@ async def test_the_same_trade_while_its_payer_confirms(desk: Desk) -> None:
     assert await desk.orders() == 1
 
 
+@on_both_stores
 async def test_two_trades_that_come_together(desk: Desk) -> None:
     """Whatever the order in which they go on: one is taken, the other is told that the terminal is busy."""
     heard: list[Said] = []
@@ -630,6 +637,7 @@ async def test_two_trades_that_come_together(desk: Desk) -> None:
     assert await desk.orders() == 1
 
 
+@on_both_stores
 async def test_a_used_code_pays_no_second_trade(desk: Desk) -> None:
     desk.panel.holds_out(PRESENTED["wx"])
     await desk.call(desk.trade())
@@ -659,6 +667,7 @@ async def died() -> None:
     raise Died
 
 
+@on_both_stores
 async def test_the_process_dies_while_somebody_is_asked(desk: Desk) -> None:
     trade = desk.trade()
     desk.panel.will(Way.SCAN, died)
@@ -669,6 +678,7 @@ async def test_the_process_dies_while_somebody_is_asked(desk: Desk) -> None:
     assert await desk.orders() == 1
 
 
+@on_both_stores
 async def test_the_process_dies_before_the_channel_is_asked(desk: Desk) -> None:
     meddler = await meddled(desk.world)
     desk.start()
@@ -688,6 +698,7 @@ async def test_the_process_dies_before_the_channel_is_asked(desk: Desk) -> None:
     assert await desk.net_fen(trade["out_trade_no"]) == 0
 
 
+@on_both_stores
 async def test_the_process_dies_after_the_charge(desk: Desk) -> None:
     meddler = await meddled(desk.world)
     desk.start()
@@ -707,6 +718,7 @@ async def test_the_process_dies_after_the_charge(desk: Desk) -> None:
     assert await desk.net_fen(trade["out_trade_no"]) == 150
 
 
+@on_both_stores
 @pytest.mark.parametrize(("ending", "codes"), [("01", PAID), ("03", CANCELLED)])
 async def test_the_process_dies_while_the_payer_confirms(desk: Desk, ending: str, codes: tuple[str, str]) -> None:
     trade = desk.trade()
@@ -718,17 +730,19 @@ async def test_the_process_dies_while_the_payer_confirms(desk: Desk, ending: str
     assert await desk.net_fen(trade["out_trade_no"]) == (150 if codes == PAID else 0)
 
 
+@on_both_stores
 async def test_after_any_end_the_terminal_takes_the_next_trade(desk: Desk) -> None:
     """Also when the register's connection broke, which ends what was being done for it."""
-    trade = desk.trade()
+    trade, asked = desk.trade(), anyio.Event()
 
     async def nobody() -> None:
+        asked.set()
         await anyio.sleep_forever()
 
     desk.panel.will(Way.SCAN, nobody)
     async with anyio.create_task_group() as group:
         group.start_soon(desk.call, trade)
-        await anyio.wait_all_tasks_blocked()
+        await asked.wait()
         group.cancel_scope.cancel()
     assert desk.panel.sights[-1].stage is Stage.IDLE
     desk.code()
@@ -738,6 +752,7 @@ async def test_after_any_end_the_terminal_takes_the_next_trade(desk: Desk) -> No
 # The store stumbles
 
 
+@on_both_stores
 async def test_the_store_does_not_answer_when_the_order_is_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     add = desk.world.store.add_payment
 
@@ -758,6 +773,7 @@ async def test_the_store_does_not_answer_when_the_order_is_written(desk: Desk, m
     assert await desk.net_fen(trade["out_trade_no"]) == 0
 
 
+@on_both_stores
 async def test_the_store_does_not_answer_for_a_while(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     payment_of = desk.world.store.payment
     refusals = 3
