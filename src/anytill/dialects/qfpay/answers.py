@@ -55,46 +55,33 @@ def unknown(out_trade_no: str) -> Told:
 
 def inquiry(payment: Payment, shop: Shop, now_ms: int) -> Told:
     """How a payment stands. It was found, so the request as such is done."""
-    state = words.PAYMENT_WORDS[payment.state]
-    busicd = _busicd(payment)
     facts = {
-        **_trade_facts(payment, shop),
-        "server_time": local_time(now_ms),
-        "opuid": "",
+        **_inquiry_facts(payment, shop, now_ms),
         "prepay_amt": str(payment.paid_fen),
-        "tradetp": _TRADE_TYPES.get(payment.method, ""),
         "origssn": "",
-        "customer_source": str(payment.wallet),
-        "opuser": "",
-        "nickname": shop.name,
         "allow_refund_amt": str(left_to_refund(payment)),
         "desc": payment.subject,
-        "origbusicd": busicd,
-        "cardno": _card_no(payment),
-        "cardtype": _slip(payment, "card_type"),
-        "batchno": _slip(payment, "batch_no"),
-        "refno": _ref_no(payment),
     }
-    return _told(Word(Code.DONE, state.inner, state.text), INQUIRY_DATA, facts)
+    return _told(_found(words.PAYMENT_WORDS[payment.state]), INQUIRY_DATA, facts)
+
+
+def refund_inquiry(payment: Payment, refund: Refund, shop: Shop, now_ms: int) -> Told:
+    """How a refund of this payment stands; likewise."""
+    facts = {
+        **_inquiry_facts(payment, shop, now_ms),
+        "prepay_amt": "0",
+        "origssn": payment.payment_id,
+        "allow_refund_amt": "0",
+        "desc": refund.reason,
+        **_refund_facts(payment, refund, shop),
+        "cancel": _STANDS,
+    }
+    return _told(_found(words.REFUND_WORDS[refund.state]), INQUIRY_DATA, facts)
 
 
 def refund(payment: Payment, refund: Refund, shop: Shop) -> Told:
     """How a refund ended, or stands; `payment` is the one that it belongs to."""
-    ended_at_ms = refund.ended_at_ms
-    facts: dict[str, Json] = {
-        "sysdtm": local_time(refund.created_at_ms),
-        "paydtm": local_time(ended_at_ms) if ended_at_ms else None,
-        "txcurrcd": CURRENCY_NUMBERS.get(refund.currency, refund.currency),
-        "txdtm": local_time(refund.created_at_ms),
-        "orig_syssn": payment.payment_id,
-        "out_trade_no": out_trade_no(payment),
-        "syssn": refund.refund_id,
-        "chnlsn": refund.channel_refund_no,
-        "txamt": str(refund.amount_fen),
-        "originTxamt": str(payment.amount_fen),
-        "terminalId": shop.terminal,
-    }
-    return _told(words.REFUND_WORDS[refund.state], REFUND_DATA, facts)
+    return _told(words.REFUND_WORDS[refund.state], REFUND_DATA, _refund_facts(payment, refund, shop))
 
 
 def channel_of(payment: Payment) -> Channel | None:
@@ -172,6 +159,45 @@ def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
         "address": None,
         "cancel": cancel_state(payment),
     }
+
+
+def _inquiry_facts(payment: Payment, shop: Shop, now_ms: int) -> dict[str, Json]:
+    return {
+        **_trade_facts(payment, shop),
+        "server_time": local_time(now_ms),
+        "opuid": "",
+        "tradetp": _TRADE_TYPES.get(payment.method, ""),
+        "customer_source": str(payment.wallet),
+        "opuser": "",
+        "nickname": shop.name,
+        "origbusicd": _busicd(payment),
+        "cardno": _card_no(payment),
+        "cardtype": _slip(payment, "card_type"),
+        "batchno": _slip(payment, "batch_no"),
+        "refno": _ref_no(payment),
+    }
+
+
+def _refund_facts(payment: Payment, refund: Refund, shop: Shop) -> dict[str, Json]:
+    ended_at_ms = refund.ended_at_ms
+    return {
+        "sysdtm": local_time(refund.created_at_ms),
+        "paydtm": local_time(ended_at_ms) if ended_at_ms else None,
+        "txcurrcd": CURRENCY_NUMBERS.get(refund.currency, refund.currency),
+        "txdtm": local_time(refund.created_at_ms),
+        "orig_syssn": payment.payment_id,
+        "out_trade_no": out_trade_no(payment),
+        "syssn": refund.refund_id,
+        "chnlsn": refund.channel_refund_no,
+        "txamt": str(refund.amount_fen),
+        "originTxamt": str(payment.amount_fen),
+        "terminalId": shop.terminal,
+    }
+
+
+def _found(word: Word) -> Word:
+    """What is told of something that was found and looked at, whatever it is."""
+    return Word(Code.DONE, word.inner, word.text)
 
 
 def _told(word: Word, names: Sequence[str], facts: Mapping[str, Json]) -> Told:

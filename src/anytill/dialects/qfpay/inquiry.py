@@ -1,4 +1,4 @@
-"""4001: how a payment stands (section 3.5 of the source).
+"""4001: how a payment stands, or a refund by our number of it (section 3.5 of the source).
 
 Who lost an answer asks this before charging again, so it must never say "there is none" of a trade that could still
 become one: the errand is looked at before the store, and a trade that was on its way then is told as open even if the
@@ -7,11 +7,11 @@ store had nothing yet.
 
 from __future__ import annotations
 
-from anytill.core.errors import PaymentNotFound
-from anytill.core.payment import Payment
+from anytill.core.errors import PaymentNotFound, RefundNotFound
+from anytill.core.payment import Payment, PaymentRef, RefundRef
 from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.codec import Told
-from anytill.dialects.qfpay.counter import Caller
+from anytill.dialects.qfpay.counter import Caller, Errand
 from anytill.dialects.qfpay.messages import Inquiry
 
 
@@ -21,24 +21,36 @@ async def inquire(caller: Caller, inquiry: Inquiry) -> Told:
     try:
         payment = await _found(caller, inquiry)
     except PaymentNotFound:
-        if errand is None or not errand.out_trade_no or errand.out_trade_no != _number(inquiry):
+        number = inquiry.out_trade_no or inquiry.order_id
+        if errand is not None and errand.out_trade_no == number:
+            return _awaited(caller, errand)
+        if inquiry.out_trade_no:
             raise
-        data = {
-            "out_trade_no": errand.out_trade_no,
-            "txamt": str(errand.amount_fen),
-            "cancel": "0",
-            "server_time": answers.local_time(caller.gateway.now_ms()),
-        }
-        return answers.told(words.AWAITED, data)
+        return await _refund(caller, inquiry.order_id)
     payment = await caller.till.query(payment.ref)
     return answers.inquiry(payment, await caller.shop(), caller.gateway.now_ms())
+
+
+def _awaited(caller: Caller, errand: Errand) -> Told:
+    data = {
+        "out_trade_no": errand.out_trade_no,
+        "txamt": str(errand.amount_fen),
+        "cancel": "0",
+        "server_time": answers.local_time(caller.gateway.now_ms()),
+    }
+    return answers.told(words.AWAITED, data)
+
+
+async def _refund(caller: Caller, refund_id: str) -> Told:
+    try:
+        refund = await caller.till.query_refund(RefundRef(refund_id=refund_id))
+    except RefundNotFound:
+        raise PaymentNotFound from None
+    payment = await caller.till.find(PaymentRef(payment_id=refund.payment_id))
+    return answers.refund_inquiry(payment, refund, await caller.shop(), caller.gateway.now_ms())
 
 
 async def _found(caller: Caller, inquiry: Inquiry) -> Payment:
     if inquiry.out_trade_no:
         return await caller.numbered(inquiry.out_trade_no)
     return await caller.find(inquiry.order_id)
-
-
-def _number(inquiry: Inquiry) -> str:
-    return inquiry.out_trade_no or inquiry.order_id

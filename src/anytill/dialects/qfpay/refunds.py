@@ -151,7 +151,7 @@ class _Refunding:
             refund_no="",
             amount_fen=amount_fen,
             details=self._details,
-            repeat_key=fingerprint(words.NAME, self._caller.counter.number),
+            repeat_key=fingerprint(words.NAME, *self._details.values()),
         )
 
     async def _ended(self, refund: Refund) -> Refund:
