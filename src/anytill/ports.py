@@ -363,6 +363,10 @@ class Unreachable(Exception):
     """No answer came: it could not be sent, or nothing readable came back. It may have arrived all the same."""
 
 
+class NeverSent(Unreachable):
+    """No connection could be made, so nothing has gone out."""
+
+
 class Send(Protocol):
     """How a client reaches its server: one origin, known to whoever made this."""
 

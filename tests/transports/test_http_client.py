@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from anytill.ports import Post, Send, Unreachable
+from anytill.ports import NeverSent, Post, Send, Unreachable
 from anytill.transports.http_client import NoticePost, OriginSend, open_post, open_send
 from anytill.wire.http import HttpRequest
 from tests.transports.fakes import hang_up, turns
@@ -174,7 +174,7 @@ async def test_nobody_there_is_no_answer() -> None:
     async with Canary(OK).listening() as port:
         pass
     async with sending(port) as send:
-        with pytest.raises(Unreachable, match="ConnectError"):
+        with pytest.raises(NeverSent, match="ConnectError"):
             await send(request())
 
 
@@ -399,7 +399,7 @@ async def test_our_own_addresses_are_refused_whatever_else_is_allowed() -> None:
 
 @pytest.mark.anyio
 async def test_a_name_without_addresses_is_no_answer() -> None:
-    with pytest.raises(Unreachable, match="no answer"):
+    with pytest.raises(NeverSent, match="no connection"):
         await posting(shop_example=[])("http://shop.example/", b"", "x/y", MINUTE_MS)
 
 

@@ -10,7 +10,7 @@ from typing import Self
 import pytest
 
 from anytill.dialects.qfpay.framing import ANSWER, REQUEST, UNKNOWN_ERROR, Frames, encode_frame, encode_message
-from anytill.ports import Clock, Unreachable
+from anytill.ports import Clock, NeverSent, Unreachable
 from anytill.transports.clock import StandingClock, SteadyClock
 from anytill.transports.line_faults import LineFaults
 from anytill.transports.serial_line import SerialSend, answer_serial, open_port
@@ -275,7 +275,7 @@ async def test_when_the_plug_is_pulled_the_register_does_not_know(tmp_path: Path
     with pytest.raises(Unreachable, match="closed"):
         await asking
     path.unlink()
-    with pytest.raises(Unreachable, match="no serial port"):
+    with pytest.raises(NeverSent, match="no serial port"):
         await asked(send, b"pay")
     again = Port()
     path.symlink_to(again.path)

@@ -11,7 +11,7 @@ from typing import Self
 import pytest
 
 from anytill.dialects.qfpay.lines import MOST_BYTES, Lines
-from anytill.ports import Clock, Unreachable
+from anytill.ports import Clock, NeverSent, Unreachable
 from anytill.transports.clock import StandingClock, SteadyClock
 from anytill.transports.line_faults import LineFaults
 from anytill.transports.tcp import TcpSend, TcpService, listen_tcp
@@ -328,7 +328,7 @@ def nobody() -> Iterator[int]:
 async def test_what_does_not_come_is_unreachable() -> None:
     with nobody() as port:
         send = TcpSend("127.0.0.1", port, lambda: Lines(never), timeout_ms=60_000)
-        with pytest.raises(Unreachable, match="no connection"):
+        with pytest.raises(NeverSent, match="no connection"):
             await send(request(b"x"))
     kitchen, clock = Kitchen(), StandingClock()
     async with Listening(kitchen.answer, grace_s=0.01) as listening:

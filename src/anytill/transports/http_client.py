@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import httpcore2
 
-from anytill.ports import Unreachable
+from anytill.ports import NeverSent, Unreachable
 from anytill.wire.addresses import address_allowed, check_url
 from anytill.wire.errors import WireError
 from anytill.wire.http import HttpRequest, HttpResponse
@@ -215,6 +215,8 @@ async def _faults_as_unreachable(timeout_s: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as fault:
         raise Unreachable("no answer in time") from fault
+    except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as fault:
+        raise NeverSent(f"no connection: {type(fault).__name__}") from fault
     except (
         httpcore2.NetworkError,
         httpcore2.ProtocolError,

@@ -13,7 +13,7 @@ from typing import Final
 
 import serialx
 
-from anytill.ports import Clock, Unreachable, Watch
+from anytill.ports import Clock, NeverSent, Watch
 from anytill.transports.answering import Answer, Answering
 from anytill.transports.asking import Asking
 from anytill.transports.clock import SteadyClock
@@ -104,7 +104,7 @@ class SerialSend:
         self._asking: Asking | None = None
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
-        """The answer. Raises Unreachable; the request may have arrived all the same."""
+        """The answer. Raises Unreachable; the request may have arrived all the same, unless it is NeverSent."""
         asking = await self._open()
         return HttpResponse(200, await asking.ask(request.body, self._timeout_ms), TEXT_UTF8)
 
@@ -122,7 +122,7 @@ class SerialSend:
                 try:
                     port = await open_port(self._path)
                 except OSError as fault:
-                    raise Unreachable(f"no serial port: {type(fault).__name__}") from fault
+                    raise NeverSent(f"no serial port: {type(fault).__name__}") from fault
                 line = self._open_line(_any_number())
                 self._asking = Asking(*port, line, clock=self._clock, watch=self._watch, faults=self._faults)
             return self._asking

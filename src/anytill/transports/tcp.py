@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from anytill.ports import Clock, Unreachable, Watch
+from anytill.ports import Clock, NeverSent, Watch
 from anytill.transports.answering import Answer, Answering
 from anytill.transports.asking import Asking
 from anytill.transports.clock import SteadyClock
@@ -77,12 +77,12 @@ class TcpSend:
         self._faults = faults
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
-        """The answer. Raises Unreachable; the request may have arrived all the same."""
+        """The answer. Raises Unreachable; the request may have arrived all the same, unless it is NeverSent."""
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(*self._where)
         except (OSError, UnicodeError, TimeoutError) as fault:
-            raise Unreachable(f"no connection: {type(fault).__name__}") from fault
+            raise NeverSent(f"no connection: {type(fault).__name__}") from fault
         asking = Asking(reader, writer, self._line(), clock=self._clock, faults=self._faults)
         try:
             return HttpResponse(200, await asking.ask(request.body, self._timeout_ms), TEXT_UTF8)
