@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from textual.pilot import Pilot
 
+from anytill.bootstrap.customer import Payer
 from anytill.cli.window import Window, qr_text
 from anytill.core.panel import Left, Sight, Stage, Way
 from anytill.core.receipt import Receipt, Title
@@ -22,18 +23,27 @@ CARD = Sight(Stage.ASKING, "card_payment", 1_234, "HKD", "A-1", Way.TAP, ("VISA"
 CODE = Sight(Stage.ASKING, "wx", 1_205, "HKD", "A-2", Way.SCAN, ("WECHAT",))
 
 
+class _Payer(Payer):
+    """Remembers what was scanned."""
+
+    def __init__(self, scanned: list[str]) -> None:
+        self._scanned = scanned
+
+    async def pay(self, qr: str) -> None:
+        self._scanned.append(qr)
+
+
 class Stand:
     """A window with its front, and what was scanned."""
 
     def __init__(self) -> None:
         self.scanned: list[str] = []
-        self.window = Window("terminal 90000001", ["tcp 127.0.0.1:9002"], SystemChance(), self._scan)
+        self.window = Window("terminal 90000001", SystemChance())
         self.front = Front(StandingClock(), self.window)
         self.window.front = self.front
+        self.window.places = ["tcp 127.0.0.1:9002"]
+        self.window.payer = _Payer(self.scanned)
         self.pilot: Pilot[None]
-
-    async def _scan(self, qr: str) -> None:
-        self.scanned.append(qr)
 
     def text(self) -> str:
         """What can be read in the window."""

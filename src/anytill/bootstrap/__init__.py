@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from anytill.bootstrap.assembly import Assembly, assembled, run, seldom_collected
 from anytill.bootstrap.demo import DEMO_MERCHANT, write_demo_directory
+from anytill.bootstrap.stand import Stand
 from anytill.bootstrap.stores import Keeping, keeping, looking
 
 __all__ = [
     "DEMO_MERCHANT",
     "Assembly",
     "Keeping",
+    "Stand",
     "assembled",
     "keeping",
     "looking",

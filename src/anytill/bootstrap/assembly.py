@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +60,14 @@ async def run(
     opened: Callable[[], None] = lambda: None,
     started: Callable[[int], Awaitable[None] | None] | None,
     stop: asyncio.Event,
-    stand: Stand | None = None,
+    stands: Sequence[Stand] = (),
     open_journal: OpenJournal = FileJournal,
 ) -> None:
-    """Serve until `stop` is set, finishing what is in flight. `demo` is the folder of a demo's data; a terminal may
+    """Serve until `stop` is set, finishing what is in flight. `demo` is the folder of a demo's data; terminals may
     stand beside.
 
     `opened` is called when the data is ours alone, `started` with the port when requests are accepted, which is when
-    the terminal, too, can be asked. Without `started` the gateway has no port: only the terminal is served.
+    the terminals, too, can be asked. Without `started` the gateway has no port: only terminals are served.
     """
     async with assembled(settings, log, demo=demo, open_journal=open_journal) as assembly:
         opened()
@@ -86,7 +86,7 @@ async def run(
         workers.append(asyncio.ensure_future(keeping))
         try:
             async with AsyncExitStack() as beside:
-                if stand is not None:
+                for stand in stands:
                     await beside.enter_async_context(_standing(stand, assembly, stop))
                 with seldom_collected():
                     await _serve(assembly, settings, started, stop)

@@ -31,7 +31,7 @@ CARDS: Final[Mapping[str, str]] = {
     "OCTOPUS": "80000002",
 }
 #: How the codes of a wallet begin (`core.wallet`).
-CODES: Final[Mapping[str, str]] = {"WECHAT": "13", "ALIPAY": "28", "UNIONPAY": "62", "PAYME": "70"}
+CODES: Final[Mapping[str, str]] = {"WECHAT": "13", "ALIPAY": "28", "UNIONPAY": "62", "PAYME": "95"}
 PIN: Final = "1234"
 _DECLINED, _LEFT_ALONE = "02", "03"
 _DIGITS: Final = "0123456789"

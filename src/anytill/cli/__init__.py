@@ -1,7 +1,10 @@
 """The command line: where people start.
 
 running     commands that run a gateway
+terminal    the command that is a payment terminal, run by `machine`, seen through `window`
+process     a gateway in this process, which `running` and `machine` stand on
 asking      commands that ask one, over a `line`, and show what comes back (`showing`)
+ecr         commands of a register at a payment terminal, over an `ecr_line`
 keeping     commands over a store
 printing    receipts out of a store
 agents      commands over the register of who is who, one module for each kind of record; all of them stand on
@@ -22,14 +25,27 @@ import sys
 import typer
 
 from anytill import __version__
-from anytill.cli import agents, asking, devices, history, keeping, keys, merchants, places, printing, running
+from anytill.cli import (
+    agents,
+    asking,
+    devices,
+    ecr,
+    history,
+    keeping,
+    keys,
+    merchants,
+    places,
+    printing,
+    running,
+    terminal,
+)
 
 app = typer.Typer(
     help="anytill: any till, any wallet, one core. A self-hosted aggregated-payment gateway (聚合支付网关).",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals may hold secrets
 )
-for module in (running, asking, keeping, printing, history):
+for module in (running, terminal, asking, keeping, printing, history):
     for command in module.COMMANDS:
         app.command()(command)
 
@@ -42,6 +58,7 @@ for name, group in {
     "operator": places.operator,
     "device": devices.device,
     "key": keys.key,
+    "ecr": ecr.ecr,
 }.items():
     app.add_typer(group, name=name)
 

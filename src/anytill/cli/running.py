@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import json
 import os
-import secrets
-import signal
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,51 +12,90 @@ from urllib.parse import urlsplit
 
 import typer
 
+from anytill.cli.process import (
+    NOT_THERE,
+    SANDBOX_FILE,
+    TERMINAL_DIALECT,
+    embedded_settings,
+    run_gateway,
+    write_access,
+)
 from anytill.cli.sentences import refused_in_a_sentence, say, text_of
 
 if TYPE_CHECKING:
+    from anytill.bootstrap import Stand
+    from anytill.bootstrap.terminals import Listens
     from anytill.config import Settings
 
 DEMO_DIRECTORY = Path("anytill-demo")
-SANDBOX_FILE = "sandbox.json"
 
 
 def demo(
     port: Annotated[int, typer.Option(help="The port of all HTTP dialects; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     data: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = DEMO_DIRECTORY,
+    terminal_http: Annotated[
+        int | None, typer.Option(help="The terminal's port for HTTP; -1 none. Default: 9001, or 0 with --port 0.")
+    ] = None,
+    terminal_tcp: Annotated[
+        int | None, typer.Option(help="The terminal's port for TCP; -1 none. Default: 9002, or 0 with --port 0.")
+    ] = None,
 ) -> None:
-    """Run everything on embedded storage with the sandbox wallet and published credentials."""
+    """Run everything on embedded storage with the sandbox wallet and published credentials: all HTTP dialects on one
+    port, and a payment terminal beside, whose customer acts by himself."""
     with refused_in_a_sentence():
-        _demo(host, port, data)
+        _demo(host, port, data, terminal_http, terminal_tcp)
 
 
-def _demo(host: str, port: int, data: Path) -> None:
-    from anytill.config import read_settings
-
+def _demo(host: str, port: int, data: Path, terminal_http: int | None, terminal_tcp: int | None) -> None:
     data.mkdir(parents=True, exist_ok=True)
     document = data / SANDBOX_FILE
-    given: dict[str, object] = {
-        "server.host": host,
-        "server.port": port,
-        "store.url": f"sqlite:///{data / 'anytill.db'}",
-        "keys.master": _kept_key(data / "master.key"),
-        "notices.loopback": True,
-    }
-    book = json.dumps(str(data / "wallet.journal"))
-    settings = read_settings(f'[channel.sandbox]\nkind = "sandbox"\nbook = {book}\n', {}, given)
+    settings = embedded_settings(data, {"server.host": host, "server.port": port})
+    terminals: dict[str, dict[str, str]] = {}
 
     def started(real_port: int) -> None:
         base_url = _address(host, real_port)
-        access = sandbox_access(base_url)
-        partial = data / f"{SANDBOX_FILE}.part"
-        partial.write_text(json.dumps(access, indent=2, ensure_ascii=False) + "\n")
-        partial.replace(document)
+        access = sandbox_access(base_url) | terminals
+        write_access(document, access)
         _show_access(f"anytill demo at {base_url}", base_url, access, document)
         typer.echo("stop: Ctrl-C")
 
     # Not before the data is ours: a second demo in the same folder is refused and must not harm the first.
-    _run(settings, demo=data, opened=lambda: document.unlink(missing_ok=True), started=started)
+    run_gateway(
+        settings,
+        demo=data,
+        opened=lambda: document.unlink(missing_ok=True),
+        started=started,
+        stands=_demo_stands(settings, data, _ports(host, port, terminal_http, terminal_tcp), terminals),
+    )
+
+
+def _ports(host: str, port: int, http: int | None, tcp: int | None) -> Listens:
+    """Where the demo's terminal listens: at the vendor's own ports, or at free ones where the gateway takes a free one,
+    so that several demos can run beside each other."""
+    from anytill.bootstrap.terminals import Listens
+    from anytill.dialects import load_dialects
+
+    kind = load_dialects()[TERMINAL_DIALECT].terminal
+    assert kind is not None
+    usual = (0, 0) if port == 0 else (kind.http_port, kind.tcp_port)
+    chosen = [wanted if given is None else given for given, wanted in zip((http, tcp), usual, strict=True)]
+    http_port, tcp_port = (None if each == NOT_THERE else each for each in chosen)
+    return Listens(host=host, http_port=http_port, tcp_port=tcp_port)
+
+
+def _demo_stands(settings: Settings, data: Path, listens: Listens, told: dict[str, dict[str, str]]) -> list[Stand]:
+    """The demo's terminal, with a customer who acts by himself; `told` gets where it listens."""
+    from anytill.cli.machine import Machine, customer_in_front
+
+    if listens.http_port is None and listens.tcp_port is None:
+        return []
+    machine = Machine(TERMINAL_DIALECT, settings, data, data, listens)
+
+    def started(open_now: Listens) -> None:
+        told[machine.dialect] = machine.access(open_now)
+
+    return [machine.stand(customer_in_front, started)]
 
 
 def sandbox(
@@ -73,7 +107,7 @@ def sandbox(
     document = data / SANDBOX_FILE
     if not url and document.exists():
         access: Mapping[str, Mapping[str, str]] = json.loads(document.read_text())
-        url = next(iter(access.values()))["base_url"]
+        url = next(values["base_url"] for values in access.values() if "base_url" in values)
     else:
         url = url or "http://127.0.0.1:8000"
         access = sandbox_access(url)
@@ -104,7 +138,7 @@ def serve(
             raise SettingsError("store.url is needed: sqlite:///path or postgresql://…")
         if not settings.channels:
             raise SettingsError("at least one [channel.NAME] is needed, or no money can move")
-        _run(settings, demo=None, started=lambda real_port: say(_announcement(settings, real_port)))
+        run_gateway(settings, demo=None, started=lambda real_port: say(_announcement(settings, real_port)))
         say("stopped")
 
 
@@ -116,43 +150,6 @@ def sandbox_access(base_url: str) -> dict[str, dict[str, str]]:
     from anytill.dialects import load_dialects
 
     return {name: dict(dialect.sandbox_settings(base_url)) for name, dialect in load_dialects().items()}
-
-
-def _run(
-    settings: Settings,
-    *,
-    demo: Path | None,
-    opened: Callable[[], None] = lambda: None,
-    started: Callable[[int], None],
-) -> None:
-    from anytill.bootstrap import run
-    from anytill.config import SettingsError
-    from anytill.transports.http_server import new_event_loop
-
-    async def serve_until_told() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await run(settings, sys.stderr, demo=demo, opened=opened, started=started, stop=stop)
-
-    try:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(serve_until_told())
-    except OSError as fault:
-        if fault.errno != errno.EADDRINUSE:
-            raise
-        raise SettingsError(f"port {settings.number('server.port')} is taken: --port 0 takes a free one") from None
-
-
-def _kept_key(path: Path) -> str:
-    """The demo's own master key, made at its first start. Readable by nobody else."""
-    if not path.exists():
-        partial = path.with_suffix(".part")
-        partial.touch(mode=0o600)
-        partial.write_text(secrets.token_hex(32))
-        partial.replace(path)
-    return path.read_text().strip()
 
 
 def _address(host: str, port: int) -> str:

@@ -13,7 +13,7 @@ screen with the sandbox's wallet, Escape is the red key, Ctrl-Q leaves.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import segno
@@ -23,7 +23,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Footer, Input, Static
 
-from anytill.bootstrap.customer import CARDS, CODES, PIN, card_text, code_text, ending_of
+from anytill.bootstrap.customer import CARDS, CODES, PIN, Payer, card_text, code_text, ending_of
 from anytill.core.panel import Sight, Stage, Way
 from anytill.core.receipt import Receipt
 from anytill.core.secret import Secret
@@ -69,27 +69,25 @@ class Window(App[None]):
     ]
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(
-        self, title: str, places: Iterable[str], chance: Chance, scan: Callable[[str], Awaitable[None]]
-    ) -> None:
-        """`places` are where it listens, in words; `scan` pays what a code on the screen asks for."""
+    def __init__(self, title: str, chance: Chance) -> None:
         super().__init__()
         self.title = title
-        self._places = "\n".join(places)
         self._chance = chance
-        self._scan = scan
         self._sight = Sight(Stage.IDLE)
         self._way: Way | None = None
         self._turn = 0  # which card or code is in the hand
         self._slips: list[str] = []
-        self.front: Front | None = None  # whose window this is; set when both are there
+        # Set when they are there, before the window is opened:
+        self.front: Front | None = None  # whose window this is
+        self.places: Sequence[str] = ()  # where it listens
+        self.payer: Payer | None = None  # who pays what a code on the screen asks for, if a sandbox does
 
     def compose(self) -> ComposeResult:
         """The parts of the window."""
         with Horizontal():
             with Vertical(id="screen"):
                 yield Static(self.title, id="name")
-                yield Static(self._places, id="places")
+                yield Static("\n".join(self.places), id="places")
                 yield Static("", id="stage")
                 yield Static("", id="sum")
                 yield Static("", id="told")
@@ -139,8 +137,8 @@ class Window(App[None]):
 
     async def action_pay_shown(self) -> None:
         """Scan what is on the screen with the sandbox's wallet."""
-        if self._sight.qr:
-            await self._scan(self._sight.qr)
+        if self._sight.qr and self.payer is not None:
+            await self.payer.pay(self._sight.qr)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """What is in the hand is presented."""
