@@ -24,6 +24,7 @@ from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOr
 from anytill.core.receipt import Receipt
 from anytill.core.secret import Secret
 from anytill.core.settle import RefundChange
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet
 from anytill.wire.http import HttpRequest, HttpResponse
 
@@ -271,6 +272,12 @@ class Store(Register, Protocol):
 
     async def has_payments(self, merchant_id: str) -> bool:
         """Whether the merchant has had any payment: from then on its currency is fixed."""
+
+    async def takings(
+        self, merchant_id: str, dialect: str, login: str, since_ms: int, until_ms: int, detail: str = ""
+    ) -> Sequence[Takings]:
+        """What one login took and gave back from one moment to just before another, by method, wallet and, if one is
+        named, a detail of the orders; in that order."""
 
     async def parked_payments(self, limit: int) -> Sequence[Payment]:
         """Payments of all merchants that wait for a person, oldest first."""

@@ -16,6 +16,7 @@ from anytill.core.money import HKD
 from anytill.core.payment import Method, Payment, PayOrder, RefundOrder, Verdict, fingerprint
 from anytill.core.receipt import Amount, Row, payment_receipt
 from anytill.core.secret import Secret
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet
 from anytill.gateway import Gateway, GatewayTill
 from anytill.ports import Channel
@@ -182,3 +183,15 @@ async def test_a_lost_answer_about_a_card_is_asked_for_again(world: World) -> No
     await world.pass_s(10)
     assert (await till.query((await world.stored(order.order_no)).ref)).verdict is Verdict.PAID
     await world.check_books(order.order_no)
+
+
+async def test_a_till_is_told_its_own_takings(world: World) -> None:
+    till = await till_in_hkd(world)
+    since_ms = world.clock.now_ms()
+    paid = await till.pay(tapped(world, currency=HKD, amount_fen=900, details={"channel": "card_payment"}))
+    await till.refund(RefundOrder(paid.ref, "R1", 300))
+    await till.pay(tapped(world, f"{PAN}=2", currency=HKD, amount_fen=904))
+    await (await world.till()).pay(world.order())
+    (line,) = await till.takings(since_ms, since_ms + 1, "channel")
+    assert line == Takings(Method.CARD, Wallet.CARD, "card_payment", 1, 900, 900, 1, 300)
+    assert list(await till.takings(since_ms + 1, since_ms + 2)) == []

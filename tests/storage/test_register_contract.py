@@ -87,6 +87,7 @@ async def test_a_merchant_with_payments_keeps_its_currency(store: SqlStore) -> N
     await store.put_merchant(replace(in_hkd, currency="CNY"))
     (told,) = await store.audit()
     assert told.endswith("is in HKD, its merchant keeps CNY")
+    await store.put_merchant(in_hkd)
 
 
 async def test_a_merchant_that_is_not_there_does_not_move(store: SqlStore) -> None:

@@ -15,9 +15,10 @@ from anytill.core.ledger import PostingKind
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.merchant import Credential, Merchant, MerchantState
 from anytill.core.notice import NoticeState
-from anytill.core.payment import PaymentRef, RefundRef
+from anytill.core.payment import Method, PaymentRef, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.settle import RefundChange
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet
 from anytill.ports import DueKind, RefundPlaced, Store, StoreUnavailable
 from anytill.storage import SqlStore
@@ -486,3 +487,68 @@ async def test_every_record_comes_back_as_it_went_in(store: SqlStore, story: Sto
         refund = replace(story.refund, merchant_id=shop)
         assert await store.add_refund(refund) is RefundPlaced.STORED
         assert await store.refund(shop, refund.ref) == refund
+
+
+# Takings
+
+
+async def test_a_till_is_told_what_it_took_and_gave_back_in_a_time(store: SqlStore) -> None:
+    of_till: dict[str, Any] = {"dialect": "qfpay", "login": "10000001"}
+    card: dict[str, Any] = {"method": Method.CARD, "wallet": Wallet.CARD}
+    sales: list[dict[str, Any]] = [
+        {},
+        {"created_at_ms": NOW + 999},
+        {**card, "details": {"channel": "amex_card"}},
+        {**card, "details": {"channel": "card_payment"}},
+        {"created_at_ms": NOW - 1},
+        {"created_at_ms": NOW + 1_000},
+        {"login": "10000002"},
+        {"dialect": "qfpay/10000001", "login": ""},
+        {"merchant_id": "another"},
+    ]
+    for number, changes in enumerate(sales, start=1):
+        await add_paid(store, number, **{**of_till, **changes})
+    assert await store.add_payment(a_payment(20, **of_till)), "not paid"
+    cancelled = await add_paid(store, 21, **of_till)
+    back = replace(cancelled, state=PaymentState.CANCELLED, reversed_fen=1_000, version=cancelled.version + 1)
+    assert await store.move_payment(cancelled, back, [ledger.reversal(back, NOW)])
+    # One today, of a payment of yesterday; one of today that is not done; one of tomorrow; one of another till.
+    refunds: list[tuple[int, dict[str, Any]]] = [
+        (5, {}),
+        (1, {}),
+        (1, {"created_at_ms": NOW + 1_000}),
+        (7, {}),
+        (3, {}),
+        (3, {"amount_fen": 250}),
+    ]
+    for number, (of, changes) in enumerate(refunds, start=1):
+        payment = await store.payment(SHOP, a_payment(of).ref)
+        assert payment is not None
+        refund = a_refund(payment, number, **changes)
+        assert await store.add_refund(refund) is RefundPlaced.STORED
+        if number != 2:
+            assert await store.move_refund(refund, done(payment, refund))
+
+    async def told(**changes: Any) -> list[Takings]:
+        asked: dict[str, Any] = {"since_ms": NOW, "until_ms": NOW + 1_000, **of_till, **changes}
+        return list(await store.takings(SHOP, **asked))
+
+    barcode = Takings(Method.BARCODE, Wallet.WECHAT, "", 2, 2_000, 2_000, 1, 100)
+    assert await told() == [barcode, Takings(Method.CARD, Wallet.CARD, "", 2, 2_000, 2_000, 2, 350)]
+    assert await told(detail="channel") == [
+        barcode,
+        Takings(Method.CARD, Wallet.CARD, "amex_card", 1, 1_000, 1_000, 2, 350),
+        Takings(Method.CARD, Wallet.CARD, "card_payment", 1, 1_000, 1_000),
+    ]
+    assert await told(until_ms=NOW) == []
+    assert [each.payments for each in await told(login="10000002")] == [1]
+    assert await told(login="10000003") == []
+
+
+async def test_a_coupon_is_no_money_of_the_payer(store: SqlStore) -> None:
+    payment = a_payment(dialect="qfpay", login="1")
+    assert await store.add_payment(payment)
+    after = replace(payment, state=PaymentState.PAID, paid_fen=900, coupon_fen=100, due_at_ms=None)
+    assert await store.move_payment(payment, after, [ledger.sale(after, NOW)])
+    (line,) = await store.takings(SHOP, "qfpay", "1", NOW, NOW + 1)
+    assert (line.amount_fen, line.paid_fen) == (1_000, 900)

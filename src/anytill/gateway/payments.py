@@ -10,7 +10,7 @@ till's cancel, a worker that took over) the record is read again and the same wo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from urllib.parse import urlsplit
 
 from anytill.core import retry
@@ -27,6 +27,7 @@ from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund
 from anytill.core.secret import Secret
 from anytill.core.settle import ask_cancel, hear
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.gateway.directory import Directory
 from anytill.gateway.intake import Intake
@@ -100,6 +101,12 @@ class Payments:
         if payment is None:
             raise PaymentNotFound
         return payment
+
+    async def takings(
+        self, merchant_id: str, credential: Credential, since_ms: int, until_ms: int, detail: str
+    ) -> Sequence[Takings]:
+        """What a credential took for this merchant."""
+        return await self._store.takings(merchant_id, credential.dialect, credential.login, since_ms, until_ms, detail)
 
     async def identify(self, merchant_id: str, pay_code: Secret) -> Payer:
         """Who shows this code."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from anytill.core.merchant import Credential
 from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
 from anytill.core.secret import Secret
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet
 from anytill.gateway.payments import Payments
 from anytill.gateway.refunds import Refunds
@@ -56,6 +57,11 @@ class GatewayTill:
     async def refunds_of(self, payment: Payment) -> Sequence[Refund]:
         """All refunds of a payment of this merchant, oldest first."""
         return await self._refunds.refunds_of(self.merchant_id, payment)
+
+    async def takings(self, since_ms: int, until_ms: int, detail: str = "") -> Sequence[Takings]:
+        """What this credential took and gave back from one moment to just before another, in the merchant's currency.
+        See `ports.Store`."""
+        return await self._payments.takings(self.merchant_id, self._credential, since_ms, until_ms, detail)
 
     async def identify(self, pay_code: Secret) -> Payer:
         """Who shows this code; the code is bound to this merchant. Raises InvalidPayCode, NotSupported."""

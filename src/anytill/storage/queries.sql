@@ -21,22 +21,22 @@ merchant_id, notice_id, payment_id, state, created_at_ms, due_at_ms, version, ab
 -- A new payment, which has moved no money. Nothing happens if its order number or its payer's code is held already.
 INSERT INTO payment
     (merchant_id, payment_id, order_no, state, amount_fen, currency, channel, code_digest, created_at_ms, due_at_ms,
-     about)
+     about, taker)
 VALUES
     (:merchant_id, :payment_id, :order_no, :state, :amount_fen, :currency, :channel, :code_digest, :created_at_ms,
-     :due_at_ms, :about)
+     :due_at_ms, :about, :taker)
 ON CONFLICT DO NOTHING
 
 -- add_payments.postgres --
 -- Many add_payment in one statement; tells which were written.
 INSERT INTO payment
     (merchant_id, payment_id, order_no, state, amount_fen, currency, channel, code_digest, created_at_ms, due_at_ms,
-     about)
+     about, taker)
 SELECT * FROM unnest(
     :add_payment__merchant_id::text[], :add_payment__payment_id::text[], :add_payment__order_no::text[],
     :add_payment__state::text[], :add_payment__amount_fen::bigint[], :add_payment__currency::text[],
     :add_payment__channel::text[], :add_payment__code_digest::text[], :add_payment__created_at_ms::bigint[],
-    :add_payment__due_at_ms::bigint[], :add_payment__about::text[]
+    :add_payment__due_at_ms::bigint[], :add_payment__about::text[], :add_payment__taker::text[]
 )
 ON CONFLICT DO NOTHING
 RETURNING merchant_id, order_no
@@ -121,6 +121,20 @@ SELECT {payment_columns} FROM payment WHERE merchant_id = :merchant_id AND code_
 -- has_payments --
 -- A row if a merchant has any payment.
 SELECT 1 FROM payment WHERE merchant_id = :merchant_id LIMIT 1
+
+-- payments_taken --
+-- What a till was paid in some time: of each payment the sums and the rest.
+SELECT amount_fen, paid_fen, about FROM payment
+WHERE merchant_id = :merchant_id AND taker = :taker AND created_at_ms >= :since_ms AND created_at_ms < :until_ms
+    AND state = 'PAID'
+
+-- refunds_given --
+-- What was given back in some time of what a till was paid: of each refund the sum, and the rest of its payment.
+SELECT refund.refunded_fen, payment.about
+FROM refund
+JOIN payment ON payment.merchant_id = refund.merchant_id AND payment.payment_id = refund.payment_id
+WHERE refund.merchant_id = :merchant_id AND refund.created_at_ms >= :since_ms AND refund.created_at_ms < :until_ms
+    AND refund.state = 'DONE' AND payment.taker = :taker
 
 -- parked_payments --
 -- Payments that wait for a person, oldest first.

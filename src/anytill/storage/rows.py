@@ -7,7 +7,7 @@ its default in older rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -16,6 +16,8 @@ from anytill.core.ledger import Line, Posting, PostingKind
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.notice import Notice, NoticeState
 from anytill.core.payment import Method, Payment, Refund
+from anytill.core.records import changed
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet
 from anytill.storage.writes import Rejected, Row
 
@@ -75,6 +77,11 @@ def _about_payment(payment: Payment) -> str:
     )
 
 
+def taker(dialect: str, login: str) -> str:
+    """Who asked for a payment, as the database knows it: a dialect's name has no slash."""
+    return f"{dialect}/{login}"
+
+
 def new_payment(payment: Payment) -> Values:
     """The values of add_payment. Raises ValueError for a payment that has a history: money is moved by moves only."""
     if payment.version or any(getattr(payment, name) for name in (*_MOVED, *_OF_REFUNDS)):
@@ -91,6 +98,7 @@ def new_payment(payment: Payment) -> Values:
         "created_at_ms": payment.created_at_ms,
         "due_at_ms": payment.due_at_ms,
         "about": _about_payment(payment),
+        "taker": taker(payment.dialect, payment.login),
     }
 
 
@@ -138,6 +146,27 @@ def payment_of(row: Row) -> Payment:
         wallet=Wallet(about.pop("wallet")),
         **about,
     )
+
+
+def takings_of(paid: Sequence[Row], given_back: Sequence[Row], detail: str) -> list[Takings]:
+    """A till's takings from the rows of payments_taken and refunds_given, a line for each kind."""
+    lines: dict[tuple[Method, Wallet, str], Takings] = {}
+    for amount_fen, paid_fen, about in paid:
+        line = _line_of(lines, about, detail)
+        sums = line.amount_fen + amount_fen, line.paid_fen + paid_fen
+        kept = changed(line, payments=line.payments + 1, amount_fen=sums[0], paid_fen=sums[1])
+        lines[kept.method, kept.wallet, kept.kind] = kept
+    for refunded_fen, about in given_back:
+        line = _line_of(lines, about, detail)
+        kept = changed(line, refunds=line.refunds + 1, refunded_fen=line.refunded_fen + refunded_fen)
+        lines[kept.method, kept.wallet, kept.kind] = kept
+    return [lines[key] for key in sorted(lines)]
+
+
+def _line_of(lines: Mapping[tuple[Method, Wallet, str], Takings], about: str, detail: str) -> Takings:
+    told = orjson.loads(about)
+    key = Method(told["method"]), Wallet(told["wallet"]), str(told["details"].get(detail, ""))
+    return lines.get(key) or Takings(*key)
 
 
 def _about_refund(refund: Refund) -> str:

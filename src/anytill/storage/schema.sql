@@ -140,6 +140,8 @@ CREATE TABLE payment (
     due_at_ms BIGINT,
     version BIGINT NOT NULL DEFAULT 0,
     about TEXT NOT NULL,
+    -- Which login of which dialect asked for it: `dialect/login`.
+    taker TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (merchant_id, payment_id),
     CONSTRAINT payment_order_once UNIQUE (merchant_id, order_no),
     CONSTRAINT payment_state CHECK (state IN (
@@ -169,6 +171,7 @@ CREATE TABLE payment (
 CREATE UNIQUE INDEX payment_code_once ON payment (merchant_id, code_digest) WHERE code_digest IS NOT NULL;
 CREATE INDEX payment_due ON payment (due_at_ms) WHERE due_at_ms IS NOT NULL;
 CREATE INDEX payment_parked ON payment (created_at_ms) WHERE state = 'PARKED';
+CREATE INDEX payment_by_taker ON payment (merchant_id, taker, created_at_ms);
 
 CREATE TABLE refund (
     merchant_id TEXT NOT NULL,
@@ -198,6 +201,7 @@ CREATE TABLE refund (
 
 CREATE INDEX refund_by_payment ON refund (merchant_id, payment_id);
 CREATE INDEX refund_due ON refund (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX refund_by_time ON refund (merchant_id, created_at_ms);
 
 CREATE TABLE notice (
     merchant_id TEXT NOT NULL,

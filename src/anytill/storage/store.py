@@ -14,6 +14,7 @@ from anytill.core.ledger import Posting
 from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, Refund, RefundRef
 from anytill.core.settle import RefundChange
+from anytill.core.takings import Takings
 from anytill.ports import DueKind, RefundPlaced, StoreUnavailable, Watch
 from anytill.storage import rows
 from anytill.storage.register import SqlRegister
@@ -78,6 +79,18 @@ class SqlStore(SqlRegister):
 
     async def has_payments(self, merchant_id: str) -> bool:
         return bool(await self._engine.read("has_payments", {"merchant_id": merchant_id}))
+
+    async def takings(
+        self, merchant_id: str, dialect: str, login: str, since_ms: int, until_ms: int, detail: str = ""
+    ) -> Sequence[Takings]:
+        values: rows.Values = {
+            "merchant_id": merchant_id,
+            "taker": rows.taker(dialect, login),
+            "since_ms": since_ms,
+            "until_ms": until_ms,
+        }
+        paid = await self._engine.read("payments_taken", values)
+        return rows.takings_of(paid, await self._engine.read("refunds_given", values), detail)
 
     async def parked_payments(self, limit: int) -> Sequence[Payment]:
         return [rows.payment_of(row) for row in await self._engine.read("parked_payments", {"most": limit})]
