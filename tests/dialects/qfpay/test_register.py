@@ -29,7 +29,7 @@ from anytill.core.wallet import Wallet
 from anytill.dialects.qfpay.client import Client, Withdrawn
 from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.ends import NEVER_ASKED, NOT_THERE
-from anytill.dialects.qfpay.register import Register
+from anytill.dialects.qfpay.register import News, Register
 from anytill.dialects.qfpay.steps import DamagedJournal
 from anytill.ports import Send, Unreachable
 from anytill.transports.clock import StandingClock
@@ -39,7 +39,6 @@ from anytill.wire.jsontext import Json
 from tests.dialects.qfpay import desk as till
 from tests.dialects.qfpay.desk import Desk
 from tests.dialects.qfpay.scripted import POS_KEY, SYSSN, Answers, Scripted, no_such, paid
-from tests.world import RecordingWatch
 
 pytestmark = pytest.mark.anyio
 
@@ -60,14 +59,18 @@ class Shop:
     terminal: Scripted
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     clock: StandingClock = field(default_factory=lambda: StandingClock(jump=True))
-    watch: RecordingWatch = field(default_factory=RecordingWatch)
+    news: list[tuple[News, str]] = field(default_factory=list)
     never_sent: bool = False
 
     @property
     def register(self) -> Register:
         """A register that has just been started."""
         client = Client({"pos_key": POS_KEY}, self.terminal)
-        return Register(client, self.journal, self.clock, self.watch, never_sent=lambda _fault: self.never_sent)
+        return Register(client, self.journal, self.clock, self.tell, never_sent=lambda _fault: self.never_sent)
+
+    def tell(self, news: News, number: str, _detail: str) -> None:
+        """See `register.Tell`."""
+        self.news.append((news, number))
 
     @property
     def steps(self) -> list[str]:
@@ -171,7 +174,7 @@ async def test_what_nobody_knows_is_told_as_open_and_stays_to_be_resumed(script:
     assert 300_000 <= shop.clock.now_ms() - before_ms <= 310_000
     assert "end" not in shop.steps
     assert [task.number for task in shop.register.without_end] == ["N1"]
-    assert ("open", {"order_no": "N1"}) in shop.watch.alarms
+    assert (News.OPEN, "N1") in shop.news
     assert shop.terminal.functions.count("1001") == 1
     shop.terminal = Scripted(paid())
     (resumed,) = await shop.register.resume()
@@ -186,7 +189,7 @@ async def test_another_amount_is_for_a_person(script: list[Answers]) -> None:
     shop = at(*script)
     payment = await shop.register.pay(ORDER)
     assert (payment.verdict, payment.paid_fen) == (Verdict.OPEN, 0)
-    assert ("another_amount", {"order_no": "N1"}) in shop.watch.alarms
+    assert shop.news[-1] == (News.CONTRADICTION, "N1")
     assert "end" not in shop.steps
 
 
@@ -238,7 +241,7 @@ async def test_a_person_takes_a_trade_back() -> None:
         seen.append(await register.withdraw())
 
     send = Meanwhile(Scripted(RED_KEY, WITHDRAWN, no_such()), impatient)
-    register = Register(Client({"pos_key": POS_KEY}, send), shop.journal, shop.clock, shop.watch)
+    register = Register(Client({"pos_key": POS_KEY}, send), shop.journal, shop.clock, shop.tell)
     payment = await register.pay(ORDER)
     assert (payment.state, seen) == (PaymentState.CANCELLED, [Withdrawn.DONE])
     assert shop.steps == ["trade", "withdrawal", "end"]
@@ -484,7 +487,7 @@ class Till:
 
     def register(self) -> Register:
         client = Client({"pos_key": till.KEY}, self.line)
-        return Register(client, self.journal, DeskClock(self.desk), self.desk.world.watch)
+        return Register(client, self.journal, DeskClock(self.desk), lambda _news, _number, _detail: None)
 
     async def pay(self, order: PayOrder) -> Payment:
         """The end, over as many lives as it takes."""

@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 from anytill.core.errors import (
     NotRefundable,
@@ -37,11 +38,25 @@ from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOr
 from anytill.dialects.qfpay.client import Client, Withdrawn
 from anytill.dialects.qfpay.ends import NoPayment, Patience, PaymentSearch, RefundSearch, not_charged, not_given_back
 from anytill.dialects.qfpay.steps import GivingBack, Sale, Step, Steps, Task, same_wish
-from anytill.ports import Clock, Journal, Unreachable, Watch
+from anytill.ports import Clock, Journal, Unreachable
 from anytill.wire.errors import WireError
 
 #: What says nothing about the money: silence, rubbish, or a refusal of the question.
 _NO_WORD: Final = (Unreachable, WireError, Refusal)
+
+
+class News(StrEnum):
+    """What happens on the way to an end."""
+
+    LOST = "LOST"  # the answer told no end: it is asked for
+    NO_WORD = "NO_WORD"  # an inquiry was not answered
+    TAKEN_BACK = "TAKEN_BACK"  # the terminal knows nothing of it, and what waited there was taken back
+    OPEN = "OPEN"  # patience is at its end
+    CONTRADICTION = "CONTRADICTION"  # the terminal says what cannot be: a person must look
+
+
+#: Hears the news about a trade's or a refund's number, and what more there is to say.
+Tell: TypeAlias = Callable[[News, str, str], None]
 
 
 class Register:
@@ -52,7 +67,7 @@ class Register:
         client: Client,
         journal: Journal,
         clock: Clock,
-        watch: Watch,
+        tell: Tell,
         *,
         patience: Patience | None = None,
         never_sent: Callable[[Unreachable], bool] = lambda _fault: False,
@@ -61,7 +76,7 @@ class Register:
         self._client = client
         self._steps = Steps(journal, clock)
         self._clock = clock
-        self._watch = watch
+        self._tell = tell
         self._patience = patience or Patience()
         self._never_sent = never_sent
 
@@ -133,14 +148,15 @@ class Register:
     async def withdraw(self) -> Withdrawn:
         """Take back what waits at the terminal, because somebody wants so. What becomes of it, its own call tells."""
         for task in self.without_end:
-            await self._steps.note(Step.WITHDRAWAL, task)
+            await self._steps.mark(Step.WITHDRAWAL, task)
         return await self._client.withdraw()
 
     async def _found_out(self, sale: Sale, told: Payment | None) -> Payment:
         """Ask until the end is known and written down, or patience is at its end."""
         search = PaymentSearch(sale.order, told, self._patience)
         if search.was_lost:
-            await self._steps.note(Step.INQUIRY, sale)
+            await self._steps.mark(Step.INQUIRY, sale)
+            self._tell(News.LOST, sale.number, "")
         until_ms = self._clock.now_ms() + self._patience.most_ms
         while True:
             word = await self._looked_up(PaymentRef(sale.number))
@@ -149,7 +165,7 @@ class Register:
                 await self._steps.end(sale, end)
                 return end
             if search.contradicted:
-                self._watch.alarm("another_amount", order_no=sale.number)
+                self._tell(News.CONTRADICTION, sale.number, "another amount")
                 return search.open
             if not await self._go_on(sale, search, until_ms):
                 return search.open
@@ -161,7 +177,8 @@ class Register:
             told = None if told.refund_id in self._steps.refund_ids else replace(told, refund_no=task.number)
         search = RefundSearch(task, told, self._patience)
         if search.was_lost:
-            await self._steps.note(Step.INQUIRY, task)
+            await self._steps.mark(Step.INQUIRY, task)
+            self._tell(News.LOST, task.number, "")
         until_ms = self._clock.now_ms() + self._patience.most_ms
         while True:
             end = await self._refund_end(task, search)
@@ -169,7 +186,7 @@ class Register:
                 await self._steps.end(task, end)
                 return end
             if search.contradicted:
-                self._watch.alarm("refund_unclear", refund_no=task.number)
+                self._tell(News.CONTRADICTION, task.number, "other sums went back")
                 return search.open
             if not await self._go_on(task, search, until_ms):
                 return search.open
@@ -191,22 +208,22 @@ class Register:
         except PaymentNotFound:
             return NoPayment.NONE
         except _NO_WORD as fault:
-            self._watch.note("no_word", order_no=ref.order_no, fault=type(fault).__name__)
+            self._tell(News.NO_WORD, ref.order_no or ref.payment_id, type(fault).__name__)
             return NoPayment.SILENCE
 
     async def _go_on(self, task: Task, search: PaymentSearch | RefundSearch, until_ms: int) -> bool:
         """Take back what waits, if it is time for that, and wait a moment; False when patience is at its end."""
         if search.wants_withdrawal:
-            await self._steps.note(Step.WITHDRAWAL, task)
+            await self._steps.mark(Step.WITHDRAWAL, task)
             try:
                 withdrawn = await self._client.withdraw()
             except _NO_WORD as fault:
-                self._watch.note("no_word", order_no=task.number, fault=type(fault).__name__)
+                self._tell(News.NO_WORD, task.number, type(fault).__name__)
             else:
-                self._watch.note("withdrawal", order_no=task.number, told=withdrawn)
+                self._tell(News.TAKEN_BACK, task.number, withdrawn)
                 search.withdrawn(self._clock.now_ms())
         if self._clock.now_ms() >= until_ms:
-            self._watch.alarm("open", order_no=task.number)
+            self._tell(News.OPEN, task.number, "")
             return False
         await self._clock.sleep_ms(self._patience.again_ms)
         return True

@@ -112,7 +112,7 @@ class Steps:
         line = _sale_line(task.order) if isinstance(task, Sale) else _refund_line(task)
         await self._write(Step.TRADE if isinstance(task, Sale) else Step.REFUND, task, line)
 
-    async def note(self, step: Step, task: Task) -> None:
+    async def mark(self, step: Step, task: Task) -> None:
         """An inquiry or a withdrawal is about to be sent."""
         await self._write(step, task, {})
 

@@ -1,0 +1,195 @@
+"""A line to a payment terminal: its address, its key and how it is reached, made from what people wrote.
+
+A question is answered at once, a trade when the person at the terminal has paid. So only trades and refunds have the
+line's whole patience; whatever else is not answered within seconds is a broken line.
+
+What cannot be a line ends the command with a sentence and exit code 2, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import httpcore2
+
+from anytill.cli.sentences import stop, text_of
+from anytill.core.secret import Secret
+from anytill.dialects.qfpay import codec, words
+from anytill.dialects.qfpay.client import Client
+from anytill.dialects.qfpay.codec import KeyBytes, PosKey
+from anytill.dialects.qfpay.framing import Frames
+from anytill.dialects.qfpay.lines import Lines
+from anytill.dialects.qfpay.sandbox import HTTP_PORT, TCP_PORT, terminal_settings
+from anytill.dialects.qfpay.words import FuncType
+from anytill.ports import Unreachable
+from anytill.transports.http_client import open_send
+from anytill.transports.serial_line import SerialSend
+from anytill.transports.tcp import TcpSend
+from anytill.wire.http import HttpRequest, HttpResponse
+
+QUICK_S = 15
+_SLOW_PATHS = {path for path, function in words.PATHS.items() if function in (FuncType.TRADE, FuncType.REFUND)}
+
+
+class _ClosingSend(Protocol):
+    """A `ports.Send` that holds something."""
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options say; empty where they say nothing."""
+
+    http: str = ""
+    tcp: str = ""
+    serial: str = ""
+    settings: Path | None = None
+    pos_key: str = ""
+    pos_key_file: Path | None = None
+    key_bytes: str = ""
+    form: str = ""
+    currency: str = ""
+    ca: Path | None = None
+    fingerprint: str = ""
+
+
+class EcrLine:
+    """A terminal's client, and what the command line knows of the line."""
+
+    def __init__(self, settings: Mapping[str, str], where: str, send: _ClosingSend, *, http: bool) -> None:
+        self.where = where
+        self.settings = settings
+        self._send = send
+        self._http = http
+        self.client = Client(settings, self._ask)
+
+    @property
+    def terminal(self) -> str:
+        """What the terminal's journal is called: its number where the settings know it, else after its key."""
+        key = hashlib.sha256(self.settings["pos_key"].encode()).hexdigest()[:12]
+        return self.settings.get("terminal") or f"key-{key}"
+
+    def never_sent(self, fault: Unreachable) -> bool:
+        """Whether surely nothing went out: nobody was there to be connected to."""
+        cause = fault.__cause__
+        if self._http:
+            return isinstance(cause, httpcore2.ConnectError | httpcore2.ConnectTimeout)
+        # Lines name a cause only when they could not be opened.
+        return cause is not None
+
+    async def aclose(self) -> None:
+        """Let go of the line."""
+        await self._send.aclose()
+
+    async def _ask(self, request: HttpRequest) -> HttpResponse:
+        if request.path in _SLOW_PATHS:
+            return await self._send(request)
+        try:
+            async with asyncio.timeout(QUICK_S):
+                return await self._send(request)
+        except TimeoutError:
+            raise Unreachable("no answer in time") from None
+
+
+def opened(wanted: Wanted, *, patience_ms: int) -> EcrLine:
+    """The line that the options describe."""
+    settings = _settings(wanted)
+    try:
+        key = PosKey(Secret(settings["pos_key"]), KeyBytes(settings.get("key_bytes") or KeyBytes.ASCII))
+        if wanted.serial:
+            serial = SerialSend(wanted.serial, Frames, timeout_ms=patience_ms)
+            return EcrLine(settings, wanted.serial, serial, http=False)
+        if wanted.tcp:
+            host, port = _host_and_port(wanted.tcp, TCP_PORT)
+            tcp = TcpSend(
+                host, port, lambda: Lines(lambda message: codec.is_whole(message, [key])), timeout_ms=patience_ms
+            )
+            return EcrLine(settings, wanted.tcp, tcp, http=False)
+        origin = settings["http_url"]
+        send = open_send(origin, timeout_ms=patience_ms, tls=_tls(wanted, origin))
+        return EcrLine(settings, origin, send, http=True)
+    except (ValueError, OSError) as fault:
+        stop(2, f"anytill: {fault}")
+
+
+def _settings(wanted: Wanted) -> dict[str, str]:
+    if len([given for given in (wanted.http, wanted.tcp, wanted.serial) if given]) > 1:
+        stop(2, "anytill: give one of --http, --tcp and --serial")
+    known = dict(_read(wanted.settings) if wanted.settings else terminal_settings("127.0.0.1", HTTP_PORT, TCP_PORT))
+    if wanted.pos_key_file:
+        known["pos_key"] = text_of("--pos-key-file", wanted.pos_key_file).strip()
+    elif wanted.pos_key:
+        known["pos_key"] = wanted.pos_key
+    if wanted.http:
+        known["http_url"] = _origin(wanted.http)
+    if (wanted.pos_key_file or wanted.pos_key) and not wanted.settings:
+        # What is left of the demo's terminal has nothing to do with this one.
+        known.pop("terminal", None)
+    given = {"key_bytes": wanted.key_bytes, "form": wanted.form, "currency": wanted.currency}
+    return known | {name: value for name, value in given.items() if value}
+
+
+def _read(path: Path) -> Mapping[str, str]:
+    """A terminal's settings in a file that holds them alone, or those of several dialects by name."""
+    try:
+        found = json.loads(text_of("--settings", path))
+    except ValueError as fault:
+        stop(2, f"--settings {path}: not JSON: {fault}")
+    values = found.get(words.NAME, found) if isinstance(found, dict) else None
+    if not isinstance(values, dict):
+        stop(2, f"--settings {path}: one JSON object is expected, as `anytill sandbox --json` prints it")
+    if missing := [name for name in ("http_url", "pos_key") if not isinstance(values.get(name), str)]:
+        stop(2, f"--settings {path}: {words.NAME} needs {', '.join(missing)}")
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def _origin(text: str) -> str:
+    if "://" in text:
+        return text
+    host, port = _host_and_port(text, HTTP_PORT)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _host_and_port(text: str, usual: int) -> tuple[str, int]:
+    """Raises ValueError."""
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.path or parts.query or parts.username is not None:
+        raise ValueError(f"{text}: HOST or HOST:PORT is expected")
+    return parts.hostname, parts.port or usual
+
+
+def _tls(wanted: Wanted, origin: str) -> ssl.SSLContext | None:
+    """Whom an https terminal must be: who has this certificate, or whose certificate has this fingerprint. Raises
+    ValueError, OSError."""
+    parts = urlsplit(origin)
+    if parts.scheme != "https":
+        if wanted.ca or wanted.fingerprint:
+            raise ValueError("--ca and --fingerprint are for https addresses: --http https://HOST:PORT")
+        return None
+    if wanted.fingerprint:
+        return _pinned(parts.hostname or "", parts.port or 443, wanted.fingerprint)
+    return ssl.create_default_context(cafile=str(wanted.ca)) if wanted.ca else None
+
+
+def _pinned(host: str, port: int, fingerprint: str) -> ssl.SSLContext:
+    """A context that trusts one certificate alone: the one that the server shows now, if it has this SHA-256."""
+    pem = ssl.get_server_certificate((host, port), timeout=QUICK_S)
+    shown = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    if shown != fingerprint.replace(":", "").lower():
+        raise ValueError(f"the certificate of {host}:{port} has the fingerprint {shown}")
+    context = ssl.create_default_context(cadata=pem)
+    # It is this very certificate that is trusted, whatever name it bears and whoever signed it.
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
