@@ -470,8 +470,9 @@ def _notices(writing: _Writing, parties: Sequence[_Party]) -> list[Seed]:
             NOTICE_URL,
             facts=form.facts(paid),
         )
-        body, content_type = form.encode(notice, party.credential, NOW_MS, "n" * 32)
-        message = Message(body, content_type, path="/notify")
+        letter = form.encode(notice, party.credential, NOW_MS, "n" * 32)
+        headers = {name.lower(): value for name, value in letter.headers.items()}
+        message = Message(letter.body, letter.content_type, path="/notify", headers=headers)
         try:
             heard = frozenset({Asked("heard", (), (ear.hear(message.request())[0],)).digest})
         except (WireError, Refusal):

@@ -19,7 +19,8 @@ from typing import Any
 
 import anyio
 
-from anytill.bootstrap import DEMO_MERCHANT, write_demo_directory
+from anytill.bootstrap import write_demo_directory
+from anytill.bootstrap.demo import DEMO_MERCHANTS
 from anytill.channels.sandbox import Outbox, SandboxChannel
 from anytill.core.ids import IdMaker
 from anytill.core.merchant import Credential
@@ -27,7 +28,7 @@ from anytill.core.payment import Payment, PaymentRef, PayOrder
 from anytill.core.secret import Secret
 from anytill.dialects import Client, Dialect, TerminalKind, load_dialects
 from anytill.gateway import Gateway, GatewayTill, Parts
-from anytill.ports import LETTERS_AND_DIGITS, Channel, DueKind, Journal, Store, Terminal, Unreachable
+from anytill.ports import LETTERS_AND_DIGITS, Channel, DueKind, Journal, Letter, Store, Terminal, Unreachable
 from anytill.storage import Vault, open_store
 from anytill.transports.clock import StandingClock
 from anytill.transports.journal import FileJournal
@@ -79,6 +80,7 @@ class Posted:
     url: str
     body: bytes
     content_type: str
+    headers: Mapping[str, str]  # the vendor's own, their names in lower case
 
 
 class Receiver:
@@ -90,9 +92,10 @@ class Receiver:
         self.answer: Callable[[int], HttpResponse | None] = lambda _nth: text("success")
         self.before_answer: Callable[[str], Awaitable[None]] | None = None
 
-    async def __call__(self, url: str, body: bytes, content_type: str, timeout_ms: int) -> HttpResponse:
+    async def __call__(self, url: str, letter: Letter, timeout_ms: int) -> HttpResponse:
         """See `ports.Post`; an answer of None is no answer."""
-        self.posted.append(Posted(self._clock.now_ms(), url, body, content_type))
+        headers = {name.lower(): value for name, value in letter.headers.items()}
+        self.posted.append(Posted(self._clock.now_ms(), url, letter.body, letter.content_type, headers))
         if self.before_answer is not None:
             await self.before_answer(url)
         answer = self.answer(len(self.posted))
@@ -172,12 +175,30 @@ class World:
         """A client of the dialect, wired straight to its own server."""
         record = load_dialects()[dialect]
         settings = {**record.sandbox_settings(BASE_URL), **changed}
+        if record.terminal is not None:
+            return self._at_a_terminal(record, record.terminal, settings)
 
         async def send(request: HttpRequest) -> HttpResponse:
             assert record.handle is not None, f"{dialect} is served by terminals"
             return await record.handle(request, self.gateway)
 
         return record.client(settings, send)
+
+    def _at_a_terminal(self, record: Dialect, kind: TerminalKind, settings: Mapping[str, str]) -> Client:
+        """A client wired to a terminal whose payer holds out the code of each order that the client is given."""
+        panel = ScriptedPanel(self.pass_ms)
+        (number,) = [
+            settings[name] for name, value in record.sandbox_settings(BASE_URL).items() if value == record.sandbox.login
+        ]
+        terminals: dict[int, Terminal] = {}  # a new process is a new gateway, and a new terminal
+
+        async def send(request: HttpRequest) -> HttpResponse:
+            gateway = id(self.gateway)
+            if gateway not in terminals:
+                terminals[gateway] = kind.open(self.gateway, number, panel)
+            return await terminals[gateway].handle(request)
+
+        return AtTheTerminal(record.client(settings, send), panel)
 
     def order(self, ending: str = "00", amount_fen: int = 100, prefix: str = "13", **changes: object) -> PayOrder:
         """A new order of a new number with a new payer's code of that ending."""
@@ -227,9 +248,11 @@ class World:
 
     async def stored(self, order_no: str) -> Payment:
         """The stored record of this order."""
-        payment = await self.store.payment(DEMO_MERCHANT.merchant_id, PaymentRef(order_no=order_no))
-        assert payment is not None
-        return payment
+        for merchant in DEMO_MERCHANTS.values():
+            payment = await self.store.payment(merchant.merchant_id, PaymentRef(order_no=order_no))
+            if payment is not None:
+                return payment
+        raise AssertionError(f"no demo merchant has {order_no}")
 
     async def check_books(self, *order_nos: str) -> None:
         """The ledger agrees with the payments, and what we hold of each payer's money agrees with the wallet's book."""

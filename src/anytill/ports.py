@@ -10,7 +10,7 @@ gateway's own till. Whoever pays the same order twice, for instance, gets one pa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -381,10 +381,19 @@ class Send(Protocol):
         """The answer. Raises Unreachable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A notice as it goes out."""
+
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)  # the vendor's own, such as a signature over the body
+
+
 class Post(Protocol):
     """How notices go out, to addresses that merchants name. The address is checked again when it is connected."""
 
-    async def __call__(self, url: str, body: bytes, content_type: str, timeout_ms: int) -> HttpResponse:
+    async def __call__(self, url: str, letter: Letter, timeout_ms: int) -> HttpResponse:
         """The answer, its body cut at 4 KiB; redirects are not followed. Raises Unreachable."""
 
 
@@ -409,8 +418,9 @@ class NoticeForm(Protocol):
     def facts(self, payment: Payment) -> Mapping[str, str]:
         """What the notice will say, frozen when it is written."""
 
-    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> tuple[bytes, str]:
-        """The body and its content type, signed with the credential's key of the moment."""
+    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> Letter:
+        """The notice as it goes out now, signed with the credential's key of the moment, or with the one that the
+        vendor keeps for notices alone: then it is the credential's password."""
 
     def acknowledged(self, response: HttpResponse) -> bool:
         """True when the merchant says it heard."""

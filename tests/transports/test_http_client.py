@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from anytill.ports import NeverSent, Post, Send, Unreachable
+from anytill.ports import Letter, NeverSent, Post, Send, Unreachable
 from anytill.transports.http_client import NoticePost, OriginSend, open_post, open_send
 from anytill.wire.http import HttpRequest
 from tests.transports.fakes import hang_up, turns
@@ -186,7 +187,7 @@ async def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.Monkey
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy_port}")
         async with sending(port) as send:
             await send(request())
-        await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", b"", "x/y", MINUTE_MS)
+        await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", EMPTY, MINUTE_MS)
     assert (len(server.heard), proxy.connections) == (2, 0)
 
 
@@ -212,6 +213,10 @@ def test_an_origin_is_scheme_host_and_port(origin: str) -> None:
 # --- Post -------------------------------------------------------------------------------------------------------------
 
 
+EMPTY = Letter(b"", "x/y")
+LETTER = Letter(b"a=b", "application/x-www-form-urlencoded")
+
+
 def resolver(**addresses: Sequence[str]) -> Callable[[str, int], Awaitable[Sequence[str]]]:
     async def resolve(host: str, _port: int) -> Sequence[str]:
         return addresses.get(host.replace(".", "_"), [host])
@@ -228,7 +233,7 @@ async def test_a_notice_goes_to_the_checked_address_under_the_name() -> None:
     canary = Canary(OK)
     async with canary.listening() as port:
         post: Post = posting(allow_loopback=True, shop_example=["127.0.0.1"])
-        answer = await post(f"http://shop.example:{port}/n?x=1", b"a=b", "application/x-www-form-urlencoded", MINUTE_MS)
+        answer = await post(f"http://shop.example:{port}/n?x=1", LETTER, MINUTE_MS)
     assert (answer.status, answer.body) == (200, b"success")
     head, _, body = canary.heard[0].partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -244,11 +249,36 @@ async def test_a_notice_goes_to_the_checked_address_under_the_name() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_vendors_own_headers_go_along_and_bend_nothing_of_the_message() -> None:
+    canary = Canary(OK)
+    letter = replace(LETTER, headers={"X-QF-SIGN": "0AF1", "Host": "other", "Content-Length": "0"})
+    async with canary.listening() as port:
+        await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", letter, MINUTE_MS)
+    head, _, body = canary.heard[0].partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    assert b"x-qf-sign: 0af1" in lines
+    assert b"content-length: 3" in lines
+    assert [line for line in lines if line.startswith(b"host:")] == [b"host: 127.0.0.1:%d" % port]
+    assert body == b"a=b"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", ["a\r\nx: 1", "a\nb", "\0"])
+async def test_a_header_that_is_none_goes_nowhere(value: str) -> None:
+    canary = Canary(OK)
+    letter = replace(LETTER, headers={"x-sign": value})
+    async with canary.listening() as port:
+        with pytest.raises(Unreachable):
+            await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", letter, MINUTE_MS)
+    assert canary.heard == []
+
+
+@pytest.mark.anyio
 async def test_each_notice_has_a_connection_of_its_own() -> None:
     canary = Canary(OK)
     async with canary.listening() as port:
         for _ in range(3):
-            await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", b"", "x/y", MINUTE_MS)
+            await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", EMPTY, MINUTE_MS)
     assert canary.connections == 3
 
 
@@ -304,7 +334,7 @@ async def test_a_name_with_an_inner_address_is_refused_before_any_packet(
     monkeypatch.setattr("httpcore2.AnyIOBackend.connect_tcp", no_socket)
     post = posting(shop_example=[*others, address])
     with pytest.raises(Unreachable, match="address refused"):
-        await post("http://shop.example/", b"", "x/y", MINUTE_MS)
+        await post("http://shop.example/", EMPTY, MINUTE_MS)
 
 
 @pytest.mark.anyio
@@ -336,7 +366,7 @@ async def test_an_inner_address_is_refused_however_it_is_written(url: str) -> No
     canary = Canary(OK)
     async with canary.listening() as port:
         with pytest.raises(Unreachable, match="address refused"):
-            await open_post(allow_loopback=False)(url.format(port=port), b"", "x/y", MINUTE_MS)
+            await open_post(allow_loopback=False)(url.format(port=port), EMPTY, MINUTE_MS)
     assert canary.connections == 0
 
 
@@ -352,9 +382,7 @@ async def test_a_name_that_turns_inward_after_it_was_accepted_is_refused() -> No
 
     async with canary.listening() as port:
         with pytest.raises(Unreachable, match="address refused"):
-            await NoticePost(allow_loopback=False, resolve=rebinding)(
-                f"http://shop.example:{port}/", b"", "x/y", MINUTE_MS
-            )
+            await NoticePost(allow_loopback=False, resolve=rebinding)(f"http://shop.example:{port}/", EMPTY, MINUTE_MS)
     assert (canary.connections, asked) == (0, ["shop.example"])
 
 
@@ -373,7 +401,7 @@ async def test_the_name_is_resolved_once_and_that_answer_is_connected(monkeypatc
 
     monkeypatch.setattr("httpcore2.AnyIOBackend.connect_tcp", connect)
     with pytest.raises(Unreachable):
-        await NoticePost(allow_loopback=False, resolve=resolve)("http://shop.example/", b"", "x/y", MINUTE_MS)
+        await NoticePost(allow_loopback=False, resolve=resolve)("http://shop.example/", EMPTY, MINUTE_MS)
     assert asked == ["shop.example"]
     assert connected == [("93.184.216.34", 80)]
 
@@ -383,7 +411,7 @@ async def test_the_next_address_is_tried_when_one_does_not_accept() -> None:
     canary = Canary(OK)
     async with canary.listening() as port:
         post = posting(allow_loopback=True, shop_example=["127.0.0.9", "127.0.0.1"])
-        assert (await post(f"http://shop.example:{port}/", b"", "x/y", MINUTE_MS)).body == b"success"
+        assert (await post(f"http://shop.example:{port}/", EMPTY, MINUTE_MS)).body == b"success"
 
 
 @pytest.mark.anyio
@@ -393,14 +421,14 @@ async def test_our_own_addresses_are_refused_whatever_else_is_allowed() -> None:
         post = posting(allow_loopback=True, own=["127.0.0.1"], shop_example=["127.0.0.1"])
         for host in ("shop.example", "127.0.0.1"):
             with pytest.raises(Unreachable, match="address refused"):
-                await post(f"http://{host}:{port}/", b"", "x/y", MINUTE_MS)
+                await post(f"http://{host}:{port}/", EMPTY, MINUTE_MS)
     assert canary.connections == 0
 
 
 @pytest.mark.anyio
 async def test_a_name_without_addresses_is_no_answer() -> None:
     with pytest.raises(NeverSent, match="no connection"):
-        await posting(shop_example=[])("http://shop.example/", b"", "x/y", MINUTE_MS)
+        await posting(shop_example=[])("http://shop.example/", EMPTY, MINUTE_MS)
 
 
 @pytest.mark.anyio
@@ -414,7 +442,7 @@ async def test_a_resolver_that_fails_or_hangs_is_no_answer() -> None:
 
     for resolve, timeout_ms in ((fails, MINUTE_MS), (hangs, 10)):
         with pytest.raises(Unreachable):
-            await NoticePost(allow_loopback=False, resolve=resolve)("http://shop.example/", b"", "x/y", timeout_ms)
+            await NoticePost(allow_loopback=False, resolve=resolve)("http://shop.example/", EMPTY, timeout_ms)
 
 
 @pytest.mark.anyio
@@ -422,7 +450,7 @@ async def test_the_machines_own_resolver_is_asked() -> None:
     canary = Canary(OK)
     async with canary.listening() as port:
         post = open_post(allow_loopback=True)
-        assert (await post(f"http://localhost:{port}/", b"", "x/y", MINUTE_MS)).body == b"success"
+        assert (await post(f"http://localhost:{port}/", EMPTY, MINUTE_MS)).body == b"success"
         await post.aclose()
 
 
@@ -434,7 +462,7 @@ async def test_a_redirect_to_an_inner_address_is_an_answer_that_nobody_follows()
             b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:%d/\r\ncontent-length: 0\r\n\r\n" % inner_port
         )
         async with outer.listening() as port:
-            answer = await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", b"", "x/y", MINUTE_MS)
+            answer = await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", EMPTY, MINUTE_MS)
     assert answer.status == 302
     assert inner.connections == 0
 
@@ -446,7 +474,7 @@ async def test_an_answer_is_cut_at_4_kib_and_the_rest_is_not_waited_for() -> Non
         await asyncio.Event().wait()
 
     async with Canary(long_answer).listening() as port:
-        answer = await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", b"", "x/y", MINUTE_MS)
+        answer = await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", EMPTY, MINUTE_MS)
     assert answer.body == b"x" * 4_096
 
 
@@ -459,7 +487,7 @@ async def test_a_receiver_that_is_silent_or_drips_is_given_up() -> None:
     for talk in (hang, drip):
         async with Canary(talk).listening() as port:
             with pytest.raises(Unreachable, match="in time"):
-                await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", b"", "x/y", 20)
+                await posting(allow_loopback=True)(f"http://127.0.0.1:{port}/", EMPTY, 20)
 
 
 @pytest.mark.anyio
@@ -471,16 +499,14 @@ async def test_a_slow_receiver_holds_only_so_many_posts_and_others_go_on() -> No
             resolve=resolver(slow_example=["127.0.0.1"], quick_example=["127.0.0.1"]),
             posts_per_host=2,
         )
-        stuck = [
-            asyncio.ensure_future(post(f"http://slow.example:{slow_port}/", b"", "x/y", MINUTE_MS)) for _ in range(5)
-        ]
+        stuck = [asyncio.ensure_future(post(f"http://slow.example:{slow_port}/", EMPTY, MINUTE_MS)) for _ in range(5)]
         while len(slow.heard) < 2:
             await asyncio.sleep(0)
-        assert (await post(f"http://quick.example:{port}/", b"", "x/y", MINUTE_MS)).status == 200
+        assert (await post(f"http://quick.example:{port}/", EMPTY, MINUTE_MS)).status == 200
         await turns(50)
         assert slow.connections == 2
         with pytest.raises(Unreachable, match="in time"):
-            await post(f"http://slow.example:{slow_port}/", b"", "x/y", 10)
+            await post(f"http://slow.example:{slow_port}/", EMPTY, 10)
         for each in stuck:
             each.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
@@ -528,7 +554,7 @@ async def test_the_certificate_and_the_asked_name_are_those_of_the_name_not_of_t
     server.sni_callback = remember
     async with canary.listening(server) as port:
         post = NoticePost(allow_loopback=True, resolve=resolver(shop_example=["127.0.0.1"]), tls=client)
-        assert (await post(f"https://shop.example:{port}/", b"", "x/y", MINUTE_MS)).body == b"success"
+        assert (await post(f"https://shop.example:{port}/", EMPTY, MINUTE_MS)).body == b"success"
     assert asked == ["shop.example"]
 
 
@@ -542,7 +568,7 @@ async def test_a_certificate_of_another_name_or_of_a_stranger_is_no_answer(tmp_p
         distrusting = NoticePost(allow_loopback=True, resolve=addresses)
         for post, host in ((trusting, "other.example"), (distrusting, "shop.example")):
             with pytest.raises(Unreachable):
-                await post(f"https://{host}:{port}/", b"", "x/y", MINUTE_MS)
+                await post(f"https://{host}:{port}/", EMPTY, MINUTE_MS)
         send = open_send(f"https://127.0.0.1:{port}", timeout_ms=MINUTE_MS)
         with pytest.raises(Unreachable):
             await send(request())

@@ -51,8 +51,8 @@ class Notices:
     async def _send(self, form: NoticeForm, notice: Notice, now_ms: int) -> tuple[bool, str]:
         try:
             credential = await self._directory.credential(notice.dialect, notice.login)
-            body, content_type = form.encode(notice, credential, now_ms, self._parts.chance.token(32))
-            response = await self._parts.post(notice.url, body, content_type, form.timeout_ms)
+            letter = form.encode(notice, credential, now_ms, self._parts.chance.token(32))
+            response = await self._parts.post(notice.url, letter, form.timeout_ms)
         except UnknownCredential:
             return False, "credential switched off"
         except Unreachable as fault:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import httpcore2
 
-from anytill.ports import NeverSent, Unreachable
+from anytill.ports import Letter, NeverSent, Unreachable
 from anytill.wire.addresses import address_allowed, check_url
 from anytill.wire.errors import WireError
 from anytill.wire.http import HttpRequest, HttpResponse
@@ -95,7 +95,7 @@ class NoticePost:
         self._tls = tls or httpcore2.default_ssl_context()
         self._turns = _Turns(posts_per_host)
 
-    async def __call__(self, url: str, body: bytes, content_type: str, timeout_ms: int) -> HttpResponse:
+    async def __call__(self, url: str, letter: Letter, timeout_ms: int) -> HttpResponse:
         """The answer, its body cut at 4 KiB. Raises Unreachable.
 
         `timeout_ms` covers everything: waiting for a turn at a busy receiver, its name, its connection, its answer.
@@ -105,8 +105,9 @@ class NoticePost:
         except WireError as refused:
             raise Unreachable("address refused") from refused
         target = _Target(where.scheme, where.host, where.port)
-        headers = [("content-type", content_type), ("connection", "close")]
-        outgoing = target.request("POST", where.target, headers, body)
+        extra = [(name, value) for name, value in letter.headers.items() if name.lower() not in _OWN_HEADERS]
+        headers = [("content-type", letter.content_type), *extra, ("connection", "close")]
+        outgoing = target.request("POST", where.target, headers, letter.body)
         async with _faults_as_unreachable(timeout_ms / 1000), self._turns.one(where.host):
             connection = httpcore2.AsyncHTTPConnection(
                 target.origin, ssl_context=self._tls, network_backend=_CheckedAddresses(self._checked)

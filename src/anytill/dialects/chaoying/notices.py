@@ -22,6 +22,7 @@ from anytill.dialects.chaoying import answers, codec
 from anytill.dialects.chaoying.rows import ALIPAY_NOTICE, WECHAT_NOTICE
 from anytill.dialects.chaoying.sandbox import options_of
 from anytill.dialects.chaoying.words import METHODS_OF_KIND
+from anytill.ports import Letter
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField, MissingField
 from anytill.wire.http import FORM, HttpResponse
@@ -67,7 +68,7 @@ class PreorderNotices:
         names = WECHAT_NOTICE if wechat else ALIPAY_NOTICE
         return {name: values[name] for name in names if values.get(name)}
 
-    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> tuple[bytes, str]:
+    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> Letter:
         """See `ports.NoticeForm`."""
         fields = {**notice.facts, "nonce_str": nonce}
         if "mch_id" not in fields:
@@ -76,7 +77,7 @@ class PreorderNotices:
             fields["mch_id"] = next(numbers, "")
         if fields["trade_type"].startswith("pay.weixin."):
             fields |= answers.wx_ids(Wallet.WECHAT, options_of(credential))
-        return codec.encode_signed_form(fields, credential.secret), FORM
+        return Letter(codec.encode_signed_form(fields, credential.secret), FORM)
 
     def acknowledged(self, response: HttpResponse) -> bool:
         """See `ports.NoticeForm`."""

@@ -43,6 +43,7 @@ from anytill.dialects.teegon.messages import (
     StatusResult,
 )
 from anytill.gateway import Gateway
+from anytill.ports import Letter
 from anytill.wire.amounts import format_yuan
 from anytill.wire.errors import BadSignature, WireError
 from anytill.wire.http import FORM, HttpRequest, HttpResponse
@@ -186,9 +187,9 @@ class ChargeNotice:
             "buyer_openid": _openid(payment),
         }
 
-    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> tuple[bytes, str]:
+    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> Letter:
         """The form, signed; the vendor has no place for a nonce."""
-        return codec.encode_notice(notice.facts, now_ms // SECOND, credential.secret), FORM
+        return Letter(codec.encode_notice(notice.facts, now_ms // SECOND, credential.secret), FORM)
 
     def acknowledged(self, response: HttpResponse) -> bool:
         """The vendor's sample receiver answers `success`; known clients answer nothing, with HTTP 200."""

@@ -21,6 +21,7 @@ from anytill.dialects.yst import codec
 from anytill.dialects.yst.messages import CHANNELS, NOTICE, NOTICE_TYPE, WALLETS
 from anytill.dialects.yst.terminal import sent_number
 from anytill.dialects.yst.words import Status
+from anytill.ports import Letter
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField, MissingField
 from anytill.wire.http import HttpResponse
@@ -50,11 +51,11 @@ class ResultNotices:
         }
         return {name: values[name] for name in NOTICE if values.get(name)}
 
-    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> tuple[bytes, str]:
+    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> Letter:
         """See `ports.NoticeForm`."""
         fields = {**notice.facts, "server_time": codec.server_time(now_ms)}
         ordered = {name: fields[name] for name in NOTICE if name in fields}
-        return codec.encode_notice(ordered, codec.private_key(credential.secret)), codec.XML_UTF8
+        return Letter(codec.encode_notice(ordered, codec.private_key(credential.secret)), codec.XML_UTF8)
 
     def acknowledged(self, response: HttpResponse) -> bool:
         """See `ports.NoticeForm`."""
