@@ -56,7 +56,7 @@ def with_register(
     desk: Desk = ctx.obj
 
     async def run(line: EcrLine) -> Result:
-        path = desk.journal or JOURNALS / f"{line.terminal}.journal"
+        path = desk.journal or JOURNALS / f"{line.journal_name}.journal"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             journal = FileJournal(path)
@@ -65,7 +65,7 @@ def with_register(
         except OSError as fault:
             stop(2, f"anytill: {path}: {fault.strerror}")
         try:
-            register = Register(line.client, journal, SystemClock(), _tell, never_sent=line.never_sent)
+            register = Register(line.client, journal, SystemClock(), _tell)
             if resumed:
                 await _resumed(register)
             return await task(register)
@@ -94,7 +94,7 @@ def with_line(ctx: typer.Context, question: Callable[[EcrLine], Awaitable[Result
     """Put one question to a terminal. What went wrong is told in a sentence, with an exit code of its own."""
     from anytill.cli.ecr_line import opened
     from anytill.core.errors import Refusal
-    from anytill.ports import Unreachable
+    from anytill.ports import NeverSent, Unreachable
     from anytill.wire.errors import WireError
 
     desk: Desk = ctx.obj
@@ -110,9 +110,9 @@ def with_line(ctx: typer.Context, question: Callable[[EcrLine], Awaitable[Result
         return asyncio.run(run())
     except Refusal as refusal:
         stop(2, f"refused: {refusal}")
+    except NeverSent:
+        stop(3, f"cannot reach a terminal at {line.address}. Nothing was sent.")
     except Unreachable as fault:
-        if line.never_sent(fault):
-            stop(3, f"cannot reach a terminal at {line.where}. Nothing was sent.")
         stop(3, f"no answer ({fault})")
     except WireError as fault:
         stop(4, f"the answer cannot be trusted: {fault}")

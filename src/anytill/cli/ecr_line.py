@@ -11,40 +11,28 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
-import httpcore2
-
+from anytill.bootstrap.terminals import TerminalSend, open_terminal_send
 from anytill.cli.sentences import stop, text_of
 from anytill.core.secret import Secret
+from anytill.dialects import load_dialects
 from anytill.dialects.qfpay import codec, words
 from anytill.dialects.qfpay.client import Client
 from anytill.dialects.qfpay.codec import KeyBytes, PosKey
-from anytill.dialects.qfpay.framing import Frames
-from anytill.dialects.qfpay.lines import Lines
 from anytill.dialects.qfpay.sandbox import HTTP_PORT, TCP_PORT, terminal_settings
 from anytill.dialects.qfpay.words import FuncType
 from anytill.ports import Unreachable
-from anytill.transports.http_client import open_send
-from anytill.transports.serial_line import SerialSend
-from anytill.transports.tcp import TcpSend
 from anytill.wire.http import HttpRequest, HttpResponse
 
 QUICK_S = 15
+_FILE_SAFE = re.compile(r"[^0-9A-Za-z.@_-]+")
 _SLOW_PATHS = {path for path, function in words.PATHS.items() if function in (FuncType.TRADE, FuncType.REFUND)}
-
-
-class _ClosingSend(Protocol):
-    """A `ports.Send` that holds something."""
-
-    async def __call__(self, request: HttpRequest) -> HttpResponse: ...
-
-    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +55,19 @@ class Wanted:
 class EcrLine:
     """A terminal's client, and what the command line knows of the line."""
 
-    def __init__(self, settings: Mapping[str, str], where: str, send: _ClosingSend, *, http: bool) -> None:
-        self.where = where
+    def __init__(self, settings: Mapping[str, str], address: str, send: TerminalSend) -> None:
+        self.address = address
         self.settings = settings
         self._send = send
-        self._http = http
         self.client = Client(settings, self._ask)
 
     @property
-    def terminal(self) -> str:
-        """What the terminal's journal is called: its number where the settings know it, else after its key."""
+    def journal_name(self) -> str:
+        """What this terminal's journal is called, after its number or its key, and where it stands. A register that
+        asked another terminal for its trades would be told that there are none."""
         key = hashlib.sha256(self.settings["pos_key"].encode()).hexdigest()[:12]
-        return self.settings.get("terminal") or f"key-{key}"
-
-    def never_sent(self, fault: Unreachable) -> bool:
-        """Whether surely nothing went out: nobody was there to be connected to."""
-        cause = fault.__cause__
-        if self._http:
-            return isinstance(cause, httpcore2.ConnectError | httpcore2.ConnectTimeout)
-        # Lines name a cause only when they could not be opened.
-        return cause is not None
+        parts = urlsplit(self.address)
+        return _FILE_SAFE.sub("-", f"{self.settings.get('terminal') or f'key-{key}'}@{parts.hostname or parts.path}")
 
     async def aclose(self) -> None:
         """Let go of the line."""
@@ -104,21 +85,20 @@ class EcrLine:
 
 def opened(wanted: Wanted, *, patience_ms: int) -> EcrLine:
     """The line that the options describe."""
+    kind = load_dialects()[words.NAME].terminal
+    assert kind is not None, "its registers speak to terminals"
     settings = _settings(wanted)
+    address = _address(wanted, settings)
     try:
         key = PosKey(Secret(settings["pos_key"]), KeyBytes(settings.get("key_bytes") or KeyBytes.ASCII))
-        if wanted.serial:
-            serial = SerialSend(wanted.serial, Frames, timeout_ms=patience_ms)
-            return EcrLine(settings, wanted.serial, serial, http=False)
-        if wanted.tcp:
-            host, port = _host_and_port(wanted.tcp, TCP_PORT)
-            tcp = TcpSend(
-                host, port, lambda: Lines(lambda message: codec.is_whole(message, [key])), timeout_ms=patience_ms
-            )
-            return EcrLine(settings, wanted.tcp, tcp, http=False)
-        origin = settings["http_url"]
-        send = open_send(origin, timeout_ms=patience_ms, tls=_tls(wanted, origin))
-        return EcrLine(settings, origin, send, http=True)
+        send = open_terminal_send(
+            kind,
+            address,
+            timeout_ms=patience_ms,
+            is_whole=lambda message: codec.is_whole(message, [key]),
+            tls=_tls(wanted, address),
+        )
+        return EcrLine(settings, address, send)
     except (ValueError, OSError) as fault:
         stop(2, f"anytill: {fault}")
 
@@ -131,8 +111,6 @@ def _settings(wanted: Wanted) -> dict[str, str]:
         known["pos_key"] = text_of("--pos-key-file", wanted.pos_key_file).strip()
     elif wanted.pos_key:
         known["pos_key"] = wanted.pos_key
-    if wanted.http:
-        known["http_url"] = _origin(wanted.http)
     if (wanted.pos_key_file or wanted.pos_key) and not wanted.settings:
         # What is left of the demo's terminal has nothing to do with this one.
         known.pop("terminal", None)
@@ -154,31 +132,26 @@ def _read(path: Path) -> Mapping[str, str]:
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
-def _origin(text: str) -> str:
-    if "://" in text:
-        return text
-    host, port = _host_and_port(text, HTTP_PORT)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _address(wanted: Wanted, settings: Mapping[str, str]) -> str:
+    if wanted.serial:
+        return f"serial:{wanted.serial}"
+    if wanted.tcp:
+        return f"tcp://{wanted.tcp}"
+    if wanted.http:
+        return wanted.http if "://" in wanted.http else f"http://{wanted.http}"
+    return settings["http_url"]
 
 
-def _host_and_port(text: str, usual: int) -> tuple[str, int]:
-    """Raises ValueError."""
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname or parts.path or parts.query or parts.username is not None:
-        raise ValueError(f"{text}: HOST or HOST:PORT is expected")
-    return parts.hostname, parts.port or usual
-
-
-def _tls(wanted: Wanted, origin: str) -> ssl.SSLContext | None:
+def _tls(wanted: Wanted, address: str) -> ssl.SSLContext | None:
     """Whom an https terminal must be: who has this certificate, or whose certificate has this fingerprint. Raises
     ValueError, OSError."""
-    parts = urlsplit(origin)
+    parts = urlsplit(address)
     if parts.scheme != "https":
         if wanted.ca or wanted.fingerprint:
             raise ValueError("--ca and --fingerprint are for https addresses: --http https://HOST:PORT")
         return None
     if wanted.fingerprint:
-        return _pinned(parts.hostname or "", parts.port or 443, wanted.fingerprint)
+        return _pinned(parts.hostname or "", parts.port or HTTP_PORT, wanted.fingerprint)
     return ssl.create_default_context(cafile=str(wanted.ca)) if wanted.ca else None
 
 

@@ -31,7 +31,7 @@ from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.ends import NEVER_ASKED, NOT_THERE
 from anytill.dialects.qfpay.register import News, Register
 from anytill.dialects.qfpay.steps import DamagedJournal
-from anytill.ports import Send, Unreachable
+from anytill.ports import NeverSent, Send, Unreachable
 from anytill.transports.clock import StandingClock
 from anytill.transports.journal import MemoryJournal
 from anytill.wire.http import HttpRequest, HttpResponse
@@ -60,13 +60,12 @@ class Shop:
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     clock: StandingClock = field(default_factory=lambda: StandingClock(jump=True))
     news: list[tuple[News, str]] = field(default_factory=list)
-    never_sent: bool = False
 
     @property
     def register(self) -> Register:
         """A register that has just been started."""
         client = Client({"pos_key": POS_KEY}, self.terminal)
-        return Register(client, self.journal, self.clock, self.tell, never_sent=lambda _fault: self.never_sent)
+        return Register(client, self.journal, self.clock, self.tell)
 
     def tell(self, news: News, number: str, _detail: str) -> None:
         """See `register.Tell`."""
@@ -208,14 +207,21 @@ async def test_a_refusal_is_an_end(told: Told, refusal: type[Refusal]) -> None:
 
 
 async def test_what_surely_never_went_out_is_an_end() -> None:
-    shop = at(None)
-    shop.never_sent = True
-    with pytest.raises(Unreachable):
+    def nobody(_content: object) -> None:
+        raise NeverSent("nobody there")
+
+    shop = at(nobody)
+    with pytest.raises(NeverSent):
         await shop.register.pay(ORDER)
-    with pytest.raises(Unreachable):
+    with pytest.raises(NeverSent):
         await shop.register.refund(RefundOrder(PaymentRef("N1"), "R1", 10))
     assert shop.steps == ["trade", "end"]
     assert (await shop.register.pay(ORDER)).reason == "nothing was sent"
+    shop.terminal = Scripted(left(100), nobody)
+    with pytest.raises(NeverSent):
+        await shop.register.refund(WANTED)
+    assert shop.steps == ["trade", "end", "refund", "end"]
+    assert (await shop.register.refund(WANTED)).reason == "nothing was sent"
 
 
 async def test_nothing_is_sent_that_could_not_be_written() -> None:

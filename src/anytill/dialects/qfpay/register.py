@@ -38,7 +38,7 @@ from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund, RefundOr
 from anytill.dialects.qfpay.client import Client, Withdrawn
 from anytill.dialects.qfpay.ends import NoPayment, Patience, PaymentSearch, RefundSearch, not_charged, not_given_back
 from anytill.dialects.qfpay.steps import GivingBack, Sale, Step, Steps, Task, same_wish
-from anytill.ports import Clock, Journal, Unreachable
+from anytill.ports import Clock, Journal, NeverSent, Unreachable
 from anytill.wire.errors import WireError
 
 #: What says nothing about the money: silence, rubbish, or a refusal of the question.
@@ -70,15 +70,13 @@ class Register:
         tell: Tell,
         *,
         patience: Patience | None = None,
-        never_sent: Callable[[Unreachable], bool] = lambda _fault: False,
     ) -> None:
-        """`never_sent` knows a fault after which surely nothing went out. Raises steps.DamagedJournal."""
+        """Raises steps.DamagedJournal."""
         self._client = client
         self._steps = Steps(journal, clock)
         self._clock = clock
         self._tell = tell
         self._patience = patience or Patience()
-        self._never_sent = never_sent
 
     @property
     def without_end(self) -> list[Task]:
@@ -89,7 +87,7 @@ class Register:
         """Take a payment, or tell what became of it when its number was used before.
 
         A payment whose verdict is OPEN is one whose end nobody knows yet. Raises a refusal when surely nothing was
-        charged; Unreachable only when nothing went out; OSError when something could not be written down.
+        charged; NeverSent when nothing went out; OSError when something could not be written down.
         """
         if not order.order_no:
             raise NotSupported("a register's trade needs a number, or nobody could ask what became of it")
@@ -105,10 +103,10 @@ class Register:
         except Refusal as refusal:
             await self._steps.end(sale, not_charged(order, str(refusal)))
             raise
-        except (Unreachable, WireError) as fault:
-            if isinstance(fault, Unreachable) and self._never_sent(fault):
-                await self._steps.end(sale, not_charged(order, "nothing was sent"))
-                raise
+        except NeverSent:
+            await self._steps.end(sale, not_charged(order, "nothing was sent"))
+            raise
+        except (Unreachable, WireError):
             told = None
         return await self._found_out(sale, told)
 
@@ -131,10 +129,10 @@ class Register:
         except Refusal as refusal:
             await self._steps.end(task, not_given_back(task, str(refusal)))
             raise
-        except (Unreachable, WireError) as fault:
-            if isinstance(fault, Unreachable) and self._never_sent(fault):
-                await self._steps.end(task, not_given_back(task, "nothing was sent"))
-                raise
+        except NeverSent:
+            await self._steps.end(task, not_given_back(task, "nothing was sent"))
+            raise
+        except (Unreachable, WireError):
             told = None
         return await self._seen(task, told)
 
