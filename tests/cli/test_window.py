@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from anytill.bootstrap.customer import Payer
 from anytill.cli.window import Window, qr_text
@@ -92,6 +93,34 @@ async def test_enter_presents_what_is_in_the_hand(sight: Sight, keys: list[str],
         told = await asked
         assert isinstance(told, Secret)
         assert told.reveal().startswith(begins)
+
+
+async def test_no_card_number_stands_in_the_window() -> None:
+    async with opened() as stand:
+        asked = await stand.asks(CARD)
+        assert "VISA 411111******1111" in stand.text()
+        assert "4111111111111111" not in stand.text()
+        asked.cancel()
+
+
+async def test_another_card_can_be_written_in_its_place() -> None:
+    async with opened() as stand:
+        asked = await stand.asks(CARD)
+        stand.window.query_one("#held", Input).value = "4000000000000002=7"
+        await stand.pilot.press("enter")
+        assert await asked == Secret("4000000000000002=7")
+
+
+@pytest.mark.parametrize("sight", [CARD, CODE])
+async def test_with_real_money_the_hand_is_empty_and_shows_nothing(sight: Sight) -> None:
+    async with opened() as stand:
+        stand.window.payer = None
+        asked = await stand.asks(sight)
+        await stand.pilot.press("enter")
+        assert not asked.done()
+        await stand.pilot.press(*"1399", "enter")
+        assert "1399" not in stand.text()
+        assert await asked == Secret("1399")
 
 
 async def test_the_amount_chooses_the_ending_of_the_code() -> None:

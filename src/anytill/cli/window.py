@@ -24,6 +24,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Footer, Input, Static
 
 from anytill.bootstrap.customer import CARDS, CODES, PIN, Payer, card_text, code_text, ending_of
+from anytill.core.card import mask_pan
 from anytill.core.panel import Sight, Stage, Way
 from anytill.core.receipt import Receipt
 from anytill.core.secret import Secret
@@ -76,6 +77,7 @@ class Window(App[None]):
         self._sight = Sight(Stage.IDLE)
         self._way: Way | None = None
         self._turn = 0  # which card or code is in the hand
+        self._held = ("", Secret(""))  # as the field shows it, and what it stands for
         self._slips: list[str] = []
         # Set when they are there, before the window is opened:
         self.front: Front | None = None  # whose window this is
@@ -141,33 +143,36 @@ class Window(App[None]):
             await self.payer.pay(self._sight.qr)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """What is in the hand is presented."""
+        """What is in the hand is presented, or what was written in its place."""
         if self.front is not None and self._way is not None and event.value:
-            self.front.offer(self._way, Secret(event.value.strip()))
+            shown, held = self._held
+            self.front.offer(self._way, held if event.value == shown else Secret(event.value.strip()))
 
     def _take(self) -> None:
-        """Something that fits into the hand, to be presented as it is or written over."""
-        held = self._held()
+        """Something of the sandbox's that fits into the hand, to be presented as it is or written over. With real money
+        the hand is empty, and what is scanned into it is not shown."""
+        self._held = self._taken() if self.payer is not None else ("", Secret(""))
         if self.is_running:
             field = self.query_one("#held", Input)
-            field.password = self._way is Way.PIN
-            field.value = held
+            field.password = self._way is Way.PIN or (self.payer is None and self._way is not Way.AMOUNT)
+            field.value = self._held[0]
             field.focus()
         self._draw()
 
-    def _held(self) -> str:
+    def _taken(self) -> tuple[str, Secret]:
         accepts = [name for name in self._sight.accepts if name in (CARDS if self._way is Way.TAP else CODES)]
+        name = accepts[self._turn % len(accepts)] if accepts else ""
         match self._way:
-            case Way.TAP if accepts:
-                return card_text(accepts[self._turn % len(accepts)], self._chance).reveal()
-            case Way.SCAN if accepts:
-                wallet = accepts[self._turn % len(accepts)]
-                return code_text(wallet, ending_of(self._sight.amount_fen), self._chance).reveal()
+            case Way.TAP if name:
+                return f"{name} {mask_pan(CARDS[name])}", card_text(name, self._chance)
+            case Way.SCAN if name:
+                code = code_text(name, ending_of(self._sight.amount_fen), self._chance)
+                return code.reveal(), code
             case Way.PIN:
-                return PIN
+                return PIN, Secret(PIN)
             case Way.AMOUNT:
-                return str(self._sight.amount_fen)
-        return ""
+                return str(self._sight.amount_fen), Secret(str(self._sight.amount_fen))
+        return "", Secret("")
 
     def _draw(self) -> None:
         if not self.is_running:
