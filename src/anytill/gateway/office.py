@@ -165,8 +165,8 @@ class Office:
         if self._sms is None:
             return False
         holder = f"{agent_id}/{mobile}"
-        # Of mobiles that nobody has, too: or the second "no" would tell which are known. The agent last: whoever repeats
-        # one request uses up no more than that mobile's messages.
+        # Of mobiles that nobody has, too: or the second "no" would tell which are known. The agent last: whoever
+        # repeats one request uses up no more than that mobile's messages.
         limits = ((self._asked, holder), (self._asked_today, holder), (self._messages, agent_id))
         if not all(limit.spend(key, now_ms) for limit, key in limits):
             return False
