@@ -83,7 +83,8 @@ async def test_an_account_that_may_only_read_can_look(shared_postgres: str) -> N
     )
     try:
         address = urlsplit(shared_postgres)
-        looker = await open_to_look(address._replace(netloc=f"looks:looks@{address.netloc.rpartition('@')[2]}").geturl())
+        account = address._replace(netloc=f"looks:looks@{address.netloc.rpartition('@')[2]}")
+        looker = await open_to_look(account.geturl())
         assert await looker.payment(SHOP, paid.ref) == paid
         assert await looker.audit() == []
         await looker.close()
