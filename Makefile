@@ -19,8 +19,9 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 demo: setup
 	$(BIN)/anytill demo
 
+# Side by side, a file's tests together: several share what is dear to set up. One alone: .venv/bin/pytest FILE -k NAME
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

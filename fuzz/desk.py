@@ -119,7 +119,7 @@ class Desk:
         """See `Gateway`."""
         self.seen_at = (credential.login, number)
         who = (credential.login, credential.merchant_id(number))
-        till = _Till(self, who[1])
+        till = _Till(self, credential, who[1])
         written_out = {name: getattr(till, name) for name in _TILL}
         return _Recorded(GatewayTill, self, who, written_out, merchant_id=who[1])
 
@@ -189,8 +189,9 @@ _TILL: Final = ("pay", "query", "cancel", "refund", "query_refund", "find", "fin
 class _Till:
     """A merchant's till with just enough memory for its answers to make sense."""
 
-    def __init__(self, desk: Desk, merchant_id: str) -> None:
+    def __init__(self, desk: Desk, credential: Credential, merchant_id: str) -> None:
         self._desk = desk
+        self._credential = credential
         self._merchant_id = merchant_id
 
     async def pay(self, order: PayOrder) -> Payment:
@@ -275,6 +276,8 @@ class _Till:
             created_at_ms=NOW_MS,
             paid_at_ms=NOW_MS if paid else None,
             deadline_at_ms=NOW_MS + 60_000,
+            dialect=self._credential.dialect,
+            login=self._credential.login,
             notice_url=order.notice_url,
             details=order.details,
             code_hint="1300********0000",

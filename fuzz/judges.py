@@ -146,7 +146,8 @@ class Requests:
         silent = [parent for parent in parents if not self.seeds[parent].meant and self.seeds[parent].trusted]
         if not silent:
             raise Wrong(f"changed meaning: the gateway was asked for {_shown(new)}")
-        self.readings.check(silent, " ".join(each.digest for each in new), number)
+        # All of it: what is new depends on what else the message was made from.
+        self.readings.check(silent, " ".join(each.digest for each in guarded), number)
         return Verdict.OTHER_READING
 
     def _is_moved(self, route: str, message: Message, parents: Sequence[int], new: Sequence[Asked]) -> bool:

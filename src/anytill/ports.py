@@ -193,6 +193,9 @@ class Register(Protocol):
     async def put_agent(self, agent: Agent, act: Act | None = None) -> None:
         """Write or replace an agent."""
 
+    async def add_agent(self, agent: Agent, act: Act) -> bool:
+        """Write a new agent; False if its id is taken."""
+
     async def agents(self) -> Sequence[Agent]:
         """All agents, by id."""
 

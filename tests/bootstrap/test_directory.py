@@ -3,6 +3,7 @@ command is not put back."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
@@ -189,6 +190,78 @@ async def test_a_file_that_has_the_new_key_too_is_in_charge_again_after_the_over
     await start()
     assert await start.agent() == Credential("chaoying", "77000001", NEWER, {"1": "m1"})
     assert start.watch.alarms == []
+
+
+async def test_a_key_that_is_changed_while_a_gateway_starts_is_not_put_back(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start has read the credential; then somebody takes the stolen key away, and switches the other one off."""
+    await start()
+    look = start.store.credential
+    changed: list[str] = []
+
+    async def looked(dialect: str, login: str) -> Credential | None:
+        found = await look(dialect, login)
+        if login in ("77000001", "desk1") and login not in changed:
+            changed.append(login)
+            if login == "desk1":
+                await start.office.switch_device(Device("yst", "desk1", "m1"), on=False, actor="cli:ann")
+            else:
+                await start.office.rotate("chaoying", login, KeyShape(32), "cli:ann", 0, secret=NEW)
+        return found
+
+    monkeypatch.setattr(start.store, "credential", looked)
+    await start(TOML.replace('login = "77000001"', 'login = "77000001"\noptions = { appid = "wx1" }'))
+    assert changed == ["77000001", "desk1"]
+    agent = await start.agent()
+    assert (agent.secret, agent.previous, agent.options) == (NEW, None, {"appid": "wx1"})
+    desk = await start.store.credential("yst", "desk1")
+    assert desk is not None
+    assert not desk.active
+    assert start.watch.alarms == [("settings_key_ignored", {"dialect": "chaoying", "login": "77000001"})]
+
+
+async def test_a_merchant_that_is_changed_while_a_gateway_starts_keeps_the_change(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start()
+    look = start.store.merchant
+    changed: list[Merchant] = []
+
+    async def looked(merchant_id: str) -> Merchant | None:
+        found = await look(merchant_id)
+        if found and not changed:
+            changed.append(found)
+            after = replace(found, state=MerchantState.OFF)
+            assert await start.office.change_merchant(found, after, "cli:ann", "merchant.off")
+        return found
+
+    monkeypatch.setattr(start.store, "merchant", looked)
+    await start(TOML.replace("一号店", "renamed"))
+    merchant = await start.merchant()
+    assert (merchant.name, merchant.state) == ("renamed", MerchantState.OFF)
+
+
+async def test_what_never_keeps_still_does_not_start(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    await start()
+
+    async def always_late(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(start.store, "move_merchant", always_late)
+    with pytest.raises(SettingsError, match=r"\[\[merchant\]\] m1: it is being changed by others all the time"):
+        await start(TOML.replace("一号店", "renamed"))
+    monkeypatch.setattr(start.store, "move_credential", always_late)
+    with pytest.raises(SettingsError, match=r"\[\[credential\]\] chaoying 77000001: it is being changed by others"):
+        await start()
+
+
+async def test_gateways_that_start_together_write_what_one_would(start: Start) -> None:
+    await asyncio.gather(*(start() for _ in range(4)))
+    acts = await start.acts()
+    assert sorted(set(acts)) == sorted(acts), "each thing was done once"
+    assert {what for what, _ in acts} == {"merchant.add", "agent.add", "key.add", "device.add"}
+    assert await start.agent() == Credential("chaoying", "77000001", OLD, {"1": "m1"})
 
 
 @pytest.mark.parametrize("name", ["mobile", "username"])

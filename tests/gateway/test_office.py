@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 import pytest
 
 from anytill.core import retry
-from anytill.core.device import Device
+from anytill.core.device import Device, Sighting
 from anytill.core.merchant import Credential, KeyShape, Merchant
 from anytill.core.passwords import password_fits, password_hash
 from anytill.core.secret import Secret
@@ -19,11 +20,13 @@ from anytill.gateway.office import (
     KEY_OVERLAP_MS,
     PASSCODE_AGAIN_MS,
     PASSCODE_LIFE_MS,
+    PASSCODES_A_DAY,
     AlreadyThere,
+    ChangedMeanwhile,
     NotThere,
 )
 from anytill.gateway.tries import Tries
-from anytill.ports import Unreachable
+from anytill.ports import StoreUnavailable, Unreachable
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -203,6 +206,20 @@ async def test_messages_go_out_now_and_then_and_only_to_known_mobiles(bench: Ben
     assert not all(sent)
 
 
+async def test_one_request_for_a_message_repeated_shuts_out_that_mobile_alone(bench: Bench) -> None:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    for _ in range(60):
+        await bench.office.send_passcode("a1", "13700000000")
+    assert await bench.office.send_passcode("a1", SHOP.mobile)
+    sent = 1
+    for _ in range(2 * PASSCODES_A_DAY):
+        bench.world.clock.advance(PASSCODE_AGAIN_MS)
+        sent += await bench.office.send_passcode("a1", SHOP.mobile)
+    assert sent == len(bench.phones.texts) == PASSCODES_A_DAY
+    bench.world.clock.advance(retry.DAY)
+    assert await bench.office.send_passcode("a1", SHOP.mobile)
+
+
 # Devices
 
 
@@ -279,6 +296,150 @@ async def test_numbers_of_devices_are_unique_in_their_dialect(bench: Bench) -> N
         await bench.office.device("vendor", "70002")
     with pytest.raises(NotThere):
         await bench.office.rotate("vendor", "70002", KEY, "cli:me")
+
+
+@dataclass
+class Elsewhere:
+    """Another process: what it does comes between the look at the register and the write of whoever is at it here."""
+
+    bench: Bench
+    monkeypatch: pytest.MonkeyPatch
+
+    def does(self, what: Callable[[], Awaitable[object]]) -> None:
+        """Once, after the next look at a credential."""
+        look = self.bench.world.store.credential
+
+        async def looked(dialect: str, login: str) -> Credential | None:
+            self.monkeypatch.undo()
+            found = await look(dialect, login)
+            await what()
+            return found
+
+        self.monkeypatch.setattr(self.bench.world.store, "credential", looked)
+
+
+@pytest.fixture
+def elsewhere(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    return Elsewhere(bench, monkeypatch)
+
+
+CHANGES: dict[str, Callable[[Office, Device], Awaitable[object]]] = {
+    "device off": lambda office, till: office.switch_device(till, on=False, actor="cli:me"),
+    "device code": lambda office, till: office.new_code(till, KEY, "cli:me"),
+    "key off": lambda office, till: office.switch_key("vendor", till.device_id, on=False, actor="cli:me"),
+    "key end": lambda office, till: office.end_former_key("vendor", till.device_id, "cli:me"),
+    "key rotate": lambda office, till: office.rotate("vendor", till.device_id, KEY, "cli:me"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_key_that_is_changed_at_the_same_moment_stays_so(
+    bench: Bench, elsewhere: Elsewhere, change: str
+) -> None:
+    """A stolen key is taken away just while something else is done to it: it does not come back."""
+    till = await with_till(bench)
+    await bench.office.activate("vendor", await bench.office.new_code(till, KEY, "cli:me"), "10.0.0.1")
+    await bench.office.rotate("vendor", till.device_id, KEY, "cli:me")
+    other = Office(bench.world.store, bench.world.clock, bench.world.parts.chance, b"key", None)
+    new = Secret("the one key that counts")
+    elsewhere.does(lambda: other.rotate("vendor", till.device_id, KEY, "cli:ann", 0, secret=new))
+    before = await bench.world.store.acts(100)
+    with pytest.raises(ChangedMeanwhile, match="was changed by somebody else at this moment: look, and try again"):
+        await CHANGES[change](bench.office, till)
+    known = await bench.world.store.credential("vendor", till.device_id)
+    assert known is not None
+    assert (known.secret, known.previous, known.active) == (new, None, True)
+    device = await bench.office.device("vendor", till.device_id)
+    assert (device.active, device.activated_at_ms) == (True, bench.world.clock.now_ms()), "both or neither"
+    (act,) = [act for act in await bench.world.store.acts(100) if act not in before]
+    assert (act.actor, act.what) == ("cli:ann", "key.rotate"), "what was not done is not told"
+
+
+async def test_a_device_that_is_switched_off_while_it_is_activated_stays_off(
+    bench: Bench, elsewhere: Elsewhere
+) -> None:
+    till = await with_till(bench)
+    code = await bench.office.new_code(till, KEY, "cli:me")
+    elsewhere.does(lambda: bench.office.switch_device(till, on=False, actor="cli:ann"))
+    assert await bench.office.activate("vendor", code, "10.0.0.1") is None
+    assert not (await bench.office.device("vendor", till.device_id)).active
+    await bench.office.switch_device(till, on=True, actor="cli:ann")
+    issued = await bench.office.activate("vendor", code, "10.0.0.1")
+    assert issued is not None, "a code that brought nothing is not used up"
+    assert issued.device.active
+
+
+async def test_an_activation_that_is_not_written_leaves_the_code_as_it_was(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends, or the database goes away, before the activation is on disk."""
+    till = await with_till(bench)
+    code = await bench.office.new_code(till, KEY, "cli:me")
+
+    async def gone(*_: object) -> bool:
+        raise StoreUnavailable
+
+    for name in ("activate_device", "move_device", "put_device"):
+        monkeypatch.setattr(bench.world.store, name, gone)
+    with pytest.raises(StoreUnavailable):
+        await bench.office.activate("vendor", code, "10.0.0.1")
+    monkeypatch.undo()
+    assert (await bench.office.device("vendor", till.device_id)).activated_at_ms is None
+    assert await bench.office.activate("vendor", code, "10.0.0.1") is not None
+
+
+async def test_a_second_code_never_pushes_out_the_key_that_the_device_has(bench: Bench) -> None:
+    """However many codes nobody used, and even if one was broken off half way."""
+    till = await with_till(bench)
+    first = await bench.office.activate("vendor", await bench.office.new_code(till, KEY, "cli:me"), "10.0.0.1")
+    assert first is not None
+    for _ in range(3):
+        await bench.office.new_code(till, KEY, "cli:me")
+    known = await bench.world.store.credential("vendor", till.device_id)
+    assert known is not None
+    assert known.previous == first.credential.secret
+    assert (await bench.whats()).count("key.rotate") == 1
+
+
+async def test_who_adds_what_another_adds_at_this_moment_is_told_so(bench: Bench) -> None:
+    merchants = [bench.office.add_merchant(replace(SHOP, name=str(n)), "cli:me") for n in range(4)]
+    assert [type(each) for each in await asyncio.gather(*merchants, return_exceptions=True)].count(AlreadyThere) == 3
+    devices = [bench.office.add_device(replace(TILL, name=str(n)), KEY, "cli:me") for n in range(4)]
+    assert [type(each) for each in await asyncio.gather(*devices, return_exceptions=True)].count(AlreadyThere) == 3
+    login = Credential("vendor", "till", Secret("k" * 32), {"": "m1"})
+    keys = [bench.office.add_key(replace(login, secret=Secret(str(n))), "cli:me") for n in range(4)]
+    assert [type(each) for each in await asyncio.gather(*keys, return_exceptions=True)].count(AlreadyThere) == 3
+    assert sorted(await bench.whats()) == ["device.add", "key.add", "merchant.add"]
+
+
+async def test_a_box_that_was_bound_meanwhile_is_not_bound_over_it(bench: Bench) -> None:
+    box = Device("vendor", "box1", "m1")
+    assert await bench.office.put_device(box, "vendor:a1", "device.bind")
+    assert not await bench.office.put_device(replace(box, merchant_id="m2"), "vendor:a2", "device.bind"), "not new"
+    known = await bench.office.device("vendor", "box1")
+    assert await bench.office.put_device(replace(known, shop_id="s1"), "vendor:a1", "device.bind")
+    assert not await bench.office.put_device(replace(known, merchant_id="m2"), "vendor:a2", "device.bind"), "changed"
+    known = await bench.office.device("vendor", "box1")
+    assert (known.merchant_id, known.shop_id) == ("m1", "s1")
+
+
+async def test_an_address_asks_without_a_signature_twenty_times(bench: Bench) -> None:
+    await with_till(bench)
+    world, office = bench.world, bench.office
+    for peer in ("10.0.0.1", "10.0.0.2"):
+        await world.store.saw(Sighting("vendor", TILL.device_id, world.clock.now_ms(), peer))
+        assert [each.login for each in await office.logins_seen_at("vendor", peer, 1_000, 9)] == [TILL.device_id]
+        office.found_at("vendor", peer)
+    for _ in range(30):
+        assert await office.logins_seen_at("vendor", "10.0.0.2", 1_000, 9)
+        office.found_at("vendor", "10.0.0.2")
+    asked = await asyncio.gather(*(office.logins_seen_at("vendor", "10.0.0.2", 1_000, 9) for _ in range(30)))
+    assert [bool(found) for found in asked] == [True] * 20 + [False] * 10
+    await world.store.saw(Sighting("vendor", TILL.device_id, world.clock.now_ms(), "10.0.0.1"))
+    assert await office.logins_seen_at("vendor", "10.0.0.1", 1_000, 9), "another address is asked as ever"
+    world.clock.advance(10 * retry.MINUTE)
+    await world.store.saw(Sighting("vendor", TILL.device_id, world.clock.now_ms(), "10.0.0.2"))
+    assert await office.logins_seen_at("vendor", "10.0.0.2", 1_000, 9)
 
 
 async def test_no_act_holds_a_secret(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import apsw
 import asyncpg
@@ -66,6 +67,29 @@ async def tables_of(dsn: str) -> Sequence[object]:
         return await session.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     finally:
         await session.close()
+
+
+async def test_an_account_that_may_only_read_can_look(shared_postgres: str) -> None:
+    database = Database(shared_postgres, group_commit=True)
+    await database.meddle("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    owner = await database.open()
+    paid = await add_paid(owner)
+    await owner.close()
+    await database.meddle(
+        "DROP ROLE IF EXISTS looks",
+        "CREATE ROLE looks LOGIN PASSWORD 'looks'",
+        "GRANT USAGE ON SCHEMA public TO looks",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks",
+    )
+    try:
+        address = urlsplit(shared_postgres)
+        account = address._replace(netloc=f"looks:looks@{address.netloc.rpartition('@')[2]}")
+        looker = await open_to_look(account.geturl())
+        assert await looker.payment(SHOP, paid.ref) == paid
+        assert await looker.audit() == []
+        await looker.close()
+    finally:
+        await database.meddle("DROP OWNED BY looks", "DROP ROLE looks")
 
 
 async def test_an_empty_database_stays_empty(shared_postgres: str) -> None:

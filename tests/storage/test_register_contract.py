@@ -424,6 +424,7 @@ async def test_a_write_whose_act_cannot_be_told_is_not_made(store: SqlStore) -> 
             store.add_credential(replace(AGENT_KEY, login="x"), changed),
             store.move_credential(replace(AGENT_KEY, active=False, version=1), changed),
             store.put_agent(Agent("a", ""), changed),
+            store.add_agent(Agent("a", ""), changed),
             store.put_shop(Shop("m1", "s", ""), changed),
             store.put_operator(Operator("m1", "o", ""), changed),
             store.put_device(DEVICE, DEVICE_KEY, changed),

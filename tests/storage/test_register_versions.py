@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from anytill.core.device import Device, OneTimeCode
-from anytill.core.merchant import Credential, Merchant
+from anytill.core.merchant import Agent, Credential, Merchant
 from anytill.core.secret import Secret
 from anytill.storage import SqlStore
 from tests.storage.samples import NOW
@@ -122,6 +122,13 @@ async def test_a_new_login_is_nobody_elses(store: SqlStore) -> None:
     assert await store.add_credential(AGENT_KEY, an_act(1))
     assert not await store.add_credential(replace(AGENT_KEY, secret=NEW, merchants={"2": "m2"}), an_act(2))
     assert await key_of(store, AGENT_KEY) == AGENT_KEY
+    assert await store.acts(10) == [an_act(1)]
+
+
+async def test_a_new_agent_is_nobody_elses(store: SqlStore) -> None:
+    assert await store.add_agent(Agent("a", "first"), an_act(1))
+    assert not await store.add_agent(Agent("a", "late"), an_act(2))
+    assert await store.agents() == [Agent("a", "first")]
     assert await store.acts(10) == [an_act(1)]
 
 

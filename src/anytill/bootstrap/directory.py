@@ -105,8 +105,8 @@ async def _write_credential(row: CredentialSettings, store: Store, office: Offic
     """The credential, and who holds it: a device signs for itself, an agent for others."""
     dialect = dialect_named(_title(row), row.dialect)
     told = _told(row)
-    if dialect.signs is Login.AGENT and row.login not in {agent.agent_id for agent in await store.agents()}:
-        await store.put_agent(Agent(row.login, row.login), office.act(ACTOR, "agent.add", row.login, name=row.login))
+    if dialect.signs is Login.AGENT:
+        await store.add_agent(Agent(row.login, row.login), office.act(ACTOR, "agent.add", row.login, name=row.login))
     for _ in range(_ROUNDS):
         known = await store.credential(row.dialect, row.login)
         credential = _laid_over(row, told, known, now_ms) if known else told

@@ -34,6 +34,7 @@ PASSCODE: Final = "passcode"
 PASSCODE_DIGITS: Final = 6
 PASSCODE_LIFE_MS: Final = 20 * retry.MINUTE
 PASSCODE_AGAIN_MS: Final = retry.MINUTE
+PASSCODES_A_DAY: Final = 20
 _ROUNDS: Final = 20
 
 
@@ -90,6 +91,7 @@ class Office:
         self._unsigned = Tries(20, 10 * retry.MINUTE)
         self._messages = Tries(20, retry.MINUTE)
         self._asked = Tries(1, PASSCODE_AGAIN_MS)
+        self._asked_today = Tries(PASSCODES_A_DAY, retry.DAY)
 
     def act(self, actor: str, what: str, subject: str, merchant_id: str = "", **about: str) -> Act:
         """A line for the record of what was done, as of now."""
@@ -160,11 +162,13 @@ class Office:
         """Send a code to this mobile, if the agent has a merchant there: to whoever asks it looks the same. False when
         it was asked for too often, or the message could not be handed over."""
         now_ms = self._clock.now_ms()
-        if self._sms is None or not self._messages.spend(agent_id, now_ms):
+        if self._sms is None:
             return False
         holder = f"{agent_id}/{mobile}"
-        # Of mobiles that nobody has, too: or the second "no" would tell which are known.
-        if not self._asked.spend(holder, now_ms):
+        # Of mobiles that nobody has, too: or the second "no" would tell which are known. The agent last: whoever
+        # repeats one request uses up no more than that mobile's messages.
+        limits = ((self._asked, holder), (self._asked_today, holder), (self._messages, agent_id))
+        if not all(limit.spend(key, now_ms) for limit, key in limits):
             return False
         code = self._chance.token(PASSCODE_DIGITS, DIGITS)
         if await self._register.merchant_by_mobile(agent_id, mobile) is None:

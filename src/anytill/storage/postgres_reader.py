@@ -31,8 +31,8 @@ _FORBIDDEN: Final = (
 
 
 class PostgresReader:
-    """Looks at a PostgreSQL database and never writes; the server may even be a standby. An `Engine` but for that. Made
-    by `look`."""
+    """Looks at a PostgreSQL database and never writes, which the server sees to. An `Engine` but for that. Made by
+    `look`."""
 
     def __init__(self, dsn: str, settings: Mapping[str, str], watch: Watch | None) -> None:
         self._dsn = dsn

@@ -107,6 +107,11 @@ ORDER BY credential.dialect, credential.login, number
 INSERT INTO agent (agent_id, about) VALUES (:agent_id, :about)
 ON CONFLICT (agent_id) DO UPDATE SET about = excluded.about
 
+-- add_agent --
+-- A new agent. Nothing happens if its id is taken.
+INSERT INTO agent (agent_id, about) VALUES (:agent_id, :about)
+ON CONFLICT DO NOTHING
+
 -- agents --
 -- All agents, by id.
 SELECT agent_id, about FROM agent ORDER BY agent_id

@@ -121,6 +121,9 @@ class SqlRegister:
     async def put_agent(self, agent: Agent, act: Act | None = None) -> None:
         await self._put((agent.agent_id,), act, Step("put_agent", rows.agent_values(agent)))
 
+    async def add_agent(self, agent: Agent, act: Act) -> bool:
+        return await self._change((agent.agent_id,), act, Step("add_agent", rows.agent_values(agent), must_touch=1))
+
     async def agents(self) -> Sequence[Agent]:
         return await self._all("agents", {}, rows.agent_of)
 

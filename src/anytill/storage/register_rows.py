@@ -98,7 +98,7 @@ def summary_of(rows: Sequence[Row]) -> CredentialSummary:
 
 
 def agent_values(agent: Agent) -> Values:
-    """The values of put_agent."""
+    """The values of put_agent and add_agent."""
     return _values(agent, _AGENT)
 
 
