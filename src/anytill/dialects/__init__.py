@@ -102,6 +102,9 @@ class Dialect:
     sandbox: SandboxAccess
     sandbox_settings: Callable[[str], Mapping[str, str]]  # base address -> client_settings for the demo
     terminal: TerminalKind | None = None  # for vendors whose registers speak to a machine on the counter
+    #: Fields of orders and refunds that the vendor's messages have no room for, though the vendor has what they say: a
+    #: code that is shown to the terminal and not to the till, an address that is registered once.
+    not_carried: frozenset[str] = frozenset()
 
 
 @cache

@@ -22,7 +22,8 @@ async def test_all_that_the_document_names_is_told(desk: Desk) -> None:
     assert told.codes == ("6000", "0000")
     assert " ".join(told.data).startswith(
         "server_time cancel clisn opuid prepay_amt syssn tradetp sysdtm txcurrcd origssn customer_source opuser"
-        " nickname allow_refund_amt desc txamt busicd respcd origbusicd chnlsn cardscheme cardno cardtype batchno refno "
+        " nickname allow_refund_amt desc txamt busicd respcd origbusicd chnlsn cardscheme cardno cardtype batchno"
+        " refno "
     )
     payment = await desk.stored(paid.data["out_trade_no"])
     assert (told.data["cardno"], told.data["cardscheme"], told.data["cardtype"]) == (MASKED, "MASTERCARD", "CREDIT")

@@ -35,4 +35,5 @@ DIALECT = Dialect(
         tcp_line=Lines,
         serial_line=Frames,
     ),
+    not_carried=frozenset({"pay_code", "subject", "attach", "notice_url", "refund_no"}),
 )
