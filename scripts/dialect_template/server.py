@@ -35,6 +35,7 @@ from anytill.dialects.dialect_template.messages import (
     RefundTold,
 )
 from anytill.gateway import Gateway, GatewayTill
+from anytill.ports import Letter
 from anytill.wire.errors import BadSignature, WireError
 from anytill.wire.http import FORM, HttpRequest, HttpResponse, json
 from anytill.wire.jsontext import Json
@@ -160,14 +161,14 @@ class PaidNotice:
         """What the notice will say; amounts are kept as digits."""
         return {name: str(value) for name, value in codec.payment_content(told_of(payment)).items()}
 
-    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> tuple[bytes, str]:
+    def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> Letter:
         """The signed form; the vendor has no place for a time or a nonce."""
         facts = notice.facts
         told = PaymentTold(
             facts["payment_id"], facts["order_no"], facts["state"], int(facts["amount"]), int(facts["paid"])
         )
         content = codec.payment_content(told)
-        return codec.seal_form(NOTICE, credential.login, content, credential.secret), FORM
+        return Letter(codec.seal_form(NOTICE, credential.login, content, credential.secret), FORM)
 
     def acknowledged(self, response: HttpResponse) -> bool:
         """The vendor wants `success`."""
