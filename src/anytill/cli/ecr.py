@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund
     from anytill.dialects.qfpay.register import Register
 
-DEMO_FILE = Path("anytill-demo/sandbox.json")
+#: What a terminal, or a demo that has one, leaves in the folder where it was started.
+LEFT_FILES = (Path("anytill-terminal/sandbox.json"), Path("anytill-demo/sandbox.json"))
 #: What a trade may take beside its own waiting: a second wait for the payer's phone, and taking it back.
 _AROUND_S = 220
 _USUAL_S = 120
@@ -42,7 +43,7 @@ def terminal(
     tcp: Annotated[str, typer.Option(help="HOST or HOST:9002.")] = "",
     serial: Annotated[str, typer.Option(help="The serial port, such as /dev/ttyUSB0.")] = "",
     settings: Annotated[
-        Path | None, typer.Option(help="JSON file as `anytill sandbox --json` prints it. Default: the demo's.")
+        Path | None, typer.Option(help="JSON file as `anytill terminal` leaves it. Default: that, else the demo's.")
     ] = None,
     pos_key: Annotated[
         str, typer.Option("--pos-key", envvar="ANYTILL_POS_KEY", help="The terminal's POS-KEY. Better: in a file.")
@@ -61,8 +62,8 @@ def terminal(
     source = ctx.get_parameter_source("pos_key")
     if pos_key and source is not None and source.name == "COMMANDLINE":
         say("everybody on this machine can read a key on the command line: use --pos-key-file or ANYTILL_POS_KEY")
-    if settings is None and not (pos_key or pos_key_file) and DEMO_FILE.exists():
-        settings = DEMO_FILE
+    if settings is None and not (pos_key or pos_key_file):
+        settings = next((path for path in LEFT_FILES if path.exists()), None)
     wanted = Wanted(http, tcp, serial, settings, pos_key, pos_key_file, key_bytes, form, currency, ca, fingerprint)
     ctx.obj = Desk(wanted, journal)
 

@@ -1,0 +1,296 @@
+"""`anytill ecr` against `anytill terminal`, both as processes: over each line, with each kind of key, and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import signal
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.books import wallet_book
+from tests.acceptance.harness import ANYTILL, clean_environment, command, until
+from tests.transports.cables import Cable
+
+KEY = "0123456789abcdef0123456789abcdef"
+POWER_CUT_STATUS = 86
+
+
+@dataclass
+class Machine:
+    """A terminal's process, whose customer acts by himself."""
+
+    folder: Path
+    options: Sequence[str] = ()
+    http: int = 0
+    tcp: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *more: str) -> None:
+        """Start it where it was before, and return when it listens."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        out = self.folder / "stdout.log"
+        with out.open("wb") as stdout, (self.folder / "stderr.log").open("ab") as stderr:
+            arguments = ("terminal", "--auto", "--http", str(self.http), "--tcp", str(self.tcp))
+            self.process = subprocess.Popen(
+                (*ANYTILL, *arguments, "--data", str(self.folder / "data"), *self.options, *more),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env=clean_environment(),
+                start_new_session=True,
+            )
+
+        def listens() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, (self.folder / "stderr.log").read_text()
+            found = re.search(r"https?://[^:]+:([0-9]+), tcp://[^:]+:([0-9]+)", out.read_text())
+            if found:
+                self.http, self.tcp = int(found[1]), int(found[2])
+            return found is not None
+
+        until(listens, "the terminal's start", 60)
+
+    def stop(self) -> None:
+        """Switch it off."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def ended(self) -> int:
+        """How it ended by itself."""
+        assert self.process is not None
+        code = self.process.wait(30)
+        self.process = None
+        return code
+
+    @property
+    def settings(self) -> Path:
+        """What it left for registers."""
+        return self.folder / "data" / "sandbox.json"
+
+    def net_cents(self) -> dict[str, int]:
+        """What the wallet's book says each order's payer is poorer by; the terminal must not run."""
+        book = wallet_book(self.folder / "data" / "wallet.journal")
+        return {order.merchant_order: int(book.amounts(order)["net_fen"]) for order in book.orders.values()}
+
+
+@contextmanager
+def machine(folder: Path, *options: str, starts: bool = True) -> Iterator[Machine]:
+    found = Machine(folder, options)
+    try:
+        if starts:
+            found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+@contextmanager
+def cable() -> Iterator[tuple[str, str]]:
+    """Two serial ports with a cable between them, carried by a thread of its own."""
+    paths: list[tuple[str, str]] = []
+    ready, done = threading.Event(), threading.Event()
+
+    async def carry() -> None:
+        async with Cable() as between:
+            paths.append(between.paths)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(carry()))
+    thread.start()
+    ready.wait()
+    try:
+        yield paths[0]
+    finally:
+        done.set()
+        thread.join()
+
+
+@dataclass
+class Till:
+    """A register in a folder of its own, on one line."""
+
+    folder: Path
+    line: tuple[str, ...]
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """One command to its end."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return command("ecr", *self.line, *arguments, cwd=self.folder, environment=environment)
+
+    def ask(self, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and the JSON object that was printed."""
+        run = self.run(*arguments, "--json", **environment)
+        assert run.stdout, run.stderr
+        return run.returncode, json.loads(run.stdout.splitlines()[-1])
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that is still under way."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(
+            (*ANYTILL, "ecr", *self.line, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=clean_environment(),
+        )
+
+    def steps(self) -> list[str]:
+        """What stands in the journal."""
+        (journal,) = (self.folder / "anytill-ecr").iterdir()
+        return [json.loads(line)["step"] for line in journal.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("way", "form"), [("http", "raw"), ("http", "plain"), ("tcp", "quoted"), ("tcp", "plain"), ("serial", "raw")]
+)
+def test_a_day_at_the_register(tmp_path: Path, way: str, form: str) -> None:
+    with cable() as (there, here), machine(tmp_path / "terminal", "--serial", there) as terminal:
+        lines = {"http": f"127.0.0.1:{terminal.http}", "tcp": f"127.0.0.1:{terminal.tcp}", "serial": here}
+        till = Till(tmp_path / "till", (f"--{way}", lines[way], "--settings", str(terminal.settings), "--form", form))
+        code, paid = till.ask("pay", "12.50", "--channel", "card_payment", "--order-no", "A1")
+        assert (code, paid["state"], paid["amount"], paid["order_no"]) == (0, "PAID", "12.50", "A1")
+        code, found = till.ask("query", paid["payment_id"], "--syssn")
+        assert (code, found["order_no"]) == (0, "A1")
+        # The same number again is the same payment.
+        assert till.ask("pay", "12.50", "--channel", "card_payment", "--order-no", "A1") == (0, paid)
+        assert till.run("pay", "12.51", "-c", "card_payment", "--order-no", "A1").returncode == 2
+        assert till.run("receipt", "A1").stderr.strip() == "printed"
+        code, declined = till.ask("pay", "1.05", "--channel", "alipay", "--order-no", "A2")
+        assert (code, declined["verdict"]) == (1, "NOT_PAID")
+        code, shown = till.ask("pay", "8", "--qr", "--channel", "fps", "--order-no", "A3")
+        assert (code, shown["state"]) == (0, "PAID")
+        code, back = till.ask("refund", "A3", "3.20", "--refund-no", "R1")
+        assert (code, back["state"], back["amount"]) == (0, "DONE", "3.20")
+        code, rest = till.ask("refund", "A3")
+        assert (code, rest["state"], rest["amount"]) == (0, "DONE", "4.80")
+        assert till.run("refund", "A3", "0.01").returncode == 2
+        run = till.run("cancel")
+        assert (run.returncode, run.stderr.strip()) == (1, "nothing waits at the terminal")
+        assert till.run("resume").stderr.strip() == "everything has its end"
+        terminal.stop()
+        assert {number: cents for number, cents in terminal.net_cents().items() if cents} == {"A1": 1250}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_power_is_cut_after_the_charge(tmp_path: Path, killed: bool) -> None:
+    with machine(tmp_path / "terminal", starts=False) as terminal:
+        terminal.start("--fault", "power-cut")
+        till = Till(tmp_path / "till", ("--tcp", f"127.0.0.1:{terminal.tcp}"))
+        paying = till.start("pay", "3.00", "--order-no", "B1")
+        assert terminal.ended() == POWER_CUT_STATUS
+        if killed:
+            until(lambda: "inquiry" in till.steps(), "the register's question")
+            paying.kill()
+            paying.communicate()
+        terminal.start()
+        if killed:
+            # What the register does first, whatever it is started for.
+            code, paid = till.ask("pay", "4.00", "--order-no", "B2")
+            assert (code, paid["order_no"], paid["state"]) == (0, "B2", "PAID")
+        else:
+            out, err = paying.communicate(timeout=60)
+            assert (paying.returncode, "state=PAID" in out) == (0, True), err
+        code, found = till.ask("pay", "3.00", "--order-no", "B1")
+        assert (code, found["state"]) == (0, "PAID")
+        terminal.stop()
+        assert terminal.net_cents() == ({"B1": 300, "B2": 400} if killed else {"B1": 300})
+        first = ["trade", "inquiry", "inquiry"] if killed else ["trade", "inquiry"]
+        assert till.steps() == [*first, "end", *(["trade", "end"] if killed else [])]
+
+
+def test_a_cashier_takes_it_back_with_ctrl_c(tmp_path: Path) -> None:
+    with machine(tmp_path / "terminal") as terminal:
+        till = Till(tmp_path / "till", ("--http", f"127.0.0.1:{terminal.http}"))
+        # Nobody scans this code.
+        paying = till.start("pay", "1.03", "--qr", "--order-no", "C1")
+        assert paying.stderr is not None
+        assert "C1" in paying.stderr.readline()
+        until(lambda: till.ask("query", "C1")[1].get("state") == "UNKNOWN", "the code on the screen")
+        paying.send_signal(signal.SIGINT)
+        out, err = paying.communicate(timeout=60)
+        assert (paying.returncode, "verdict=NOT_PAID" in out) == (1, True), err
+        assert till.steps() == ["trade", "withdrawal", "end"]
+        # Another process may take back too, although the journal is taken.
+        paying = till.start("pay", "1.03", "--qr", "--order-no", "C2")
+        until(lambda: till.run("query", "C2").returncode == 1, "the code on the screen")
+        run = till.run("pay", "1.00")
+        assert (run.returncode, "another register" in run.stderr) == (2, True)
+        run = till.run("cancel")
+        out, err = paying.communicate(timeout=60)
+        assert (paying.returncode, "verdict=NOT_PAID" in out) == (1, True), err
+        terminal.stop()
+        assert not any(terminal.net_cents().values())
+
+
+def test_keys_from_a_file_and_from_the_environment(tmp_path: Path) -> None:
+    with machine(tmp_path / "terminal", "--pos-key", KEY, "--key-bytes", "hex") as terminal:
+        (tmp_path / "key").write_text(f"{KEY}\n")
+        where = ("--http", f"127.0.0.1:{terminal.http}", "--key-bytes", "hex")
+        till = Till(tmp_path / "till", (*where, "--pos-key-file", str(tmp_path / "key")))
+        assert till.ask("pay", "1.00")[0] == 0
+        run = Till(tmp_path / "till", where).run("pay", "1.00", ANYTILL_POS_KEY=KEY)
+        assert (run.returncode, "command line" in run.stderr) == (0, False)
+        run = Till(tmp_path / "till", (*where, "--pos-key", KEY)).run("pay", "1.00")
+        assert (run.returncode, "command line" in run.stderr) == (0, True)
+        run = Till(tmp_path / "other", where).run("pay", "1.00", ANYTILL_POS_KEY=KEY[::-1])
+        assert (run.returncode, run.stderr.splitlines()[-1].startswith("refused:")) == (2, True)
+        assert all(KEY not in path.read_text() for path in tmp_path.rglob("*.journal") if path.is_file())
+
+
+def test_https_with_a_certificate_that_is_known(tmp_path: Path) -> None:
+    with machine(tmp_path / "terminal", "--https") as terminal:
+        where = f"https://127.0.0.1:{terminal.http}"
+        shown = ssl.get_server_certificate(("127.0.0.1", terminal.http))
+        (tmp_path / "ca.pem").write_text(shown)
+        fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest()
+        for trusted in (("--ca", str(tmp_path / "ca.pem")), ("--fingerprint", fingerprint)):
+            assert Till(tmp_path / "till", ("--http", where, *trusted)).ask("pay", "1.00")[0] == 0
+        run = Till(tmp_path / "till", ("--http", where)).run("pay", "1.00")
+        assert (run.returncode, "Nothing was sent" in run.stderr) == (3, True)
+        run = Till(tmp_path / "till", ("--http", where, "--fingerprint", "0" * 64)).run("pay", "1.00")
+        assert (run.returncode, fingerprint in run.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments", "code", "sentence"),
+    [
+        (("--http", "127.0.0.1:1"), ("pay", "1.00"), 3, "Nothing was sent"),
+        (("--tcp", "127.0.0.1:1"), ("query", "A1"), 3, "Nothing was sent"),
+        (("--serial", "/dev/nobody"), ("cancel",), 3, "Nothing was sent"),
+        (("--http", "a", "--tcp", "b"), ("cancel",), 2, "one of"),
+        (("--http", "ftp://a"), ("cancel",), 2, "a terminal is at"),
+        (("--ca", "x"), ("cancel",), 2, "https"),
+        (("--form", "xml"), ("cancel",), 2, "xml"),
+        (("--pos-key-file", "nothing"), ("cancel",), 2, "no such file"),
+        (("--settings", "nothing"), ("cancel",), 2, "no such file"),
+        ((), ("pay", "1.00", "--channel", "cash"), 2, "--channel"),
+        ((), ("pay", "1.001"), 2, "two decimals"),
+    ],
+)
+def test_what_people_can_put_right_is_told_in_a_sentence(
+    tmp_path: Path, line: tuple[str, ...], arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    run = Till(tmp_path, line).run(*arguments)
+    assert (run.returncode, sentence in run.stderr, "Traceback" in run.stderr) == (code, True, False), run.stderr
+
+
+def test_damage_to_the_journal_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("not a step\n")
+    run = Till(tmp_path, ("--journal", "mine")).run("resume")
+    assert (run.returncode, "line 1" in run.stderr) == (2, True)
