@@ -125,7 +125,7 @@ async def test_pieces_and_noise_do_no_harm(faults: LineFaults) -> None:
 @pytest.mark.anyio
 async def test_what_nobody_acknowledges_may_have_been_done() -> None:
     clock, kitchen = StandingClock(), Kitchen()
-    async with Cable() as cable, Answered(cable.left.path, kitchen.answer, faults=LineFaults(unacknowledged=True)):
+    async with Cable() as cable, Answered(cable.left.path, kitchen.answer, faults=LineFaults(mute_every=1)):
         send = register(cable.right.path, clock=clock)
         asking = asyncio.ensure_future(asked(send, b"pay"))
         await kitchen.until_asked(1)

@@ -170,11 +170,11 @@ def open_terminal_send(
     if scheme == "serial" and rest:
         return SerialSend(rest, kind.serial_line, timeout_ms=timeout_ms, watch=watch)
     parts = urlsplit(address)
-    if scheme in {"http", "https"}:
+    if scheme in {"http", "https"} and parts.hostname and parts.username is None:
         port = parts.port or kind.http_port
-        host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return open_send(f"{scheme}://{host}:{port}{parts.path}", timeout_ms=timeout_ms, tls=tls)
-    if scheme == "tcp" and parts.hostname and parts.path in {"", "/"}:
+    if scheme == "tcp" and parts.hostname and parts.username is None and parts.path in {"", "/"}:
         port = parts.port or kind.tcp_port
         return TcpSend(parts.hostname, port, lambda: kind.tcp_line(is_whole), timeout_ms=timeout_ms)
     raise ValueError("a terminal is at http://host:port, https://host:port, tcp://host:port or serial:path")

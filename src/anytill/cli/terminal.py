@@ -26,6 +26,8 @@ DATA: Final = Path("anytill-terminal")
 #: What a fault is like, when it is asked for.
 SPLIT_BYTES: Final = 3
 NOISE_EVERY: Final = 2
+#: Were none acknowledged, no question would ever count as answered.
+MUTE_EVERY: Final = 2
 
 
 class Fault(StrEnum):
@@ -139,6 +141,6 @@ def _faults(wanted: list[Fault]) -> LineFaults:
     return LineFaults(
         split_bytes=SPLIT_BYTES if Fault.SPLIT_FRAMES in wanted else 0,
         noise_every=NOISE_EVERY if Fault.NOISE in wanted else 0,
-        unacknowledged=Fault.NO_ACKNOWLEDGEMENT in wanted,
+        mute_every=MUTE_EVERY if Fault.NO_ACKNOWLEDGEMENT in wanted else 0,
         power_cut=Fault.POWER_CUT in wanted,
     )
