@@ -372,6 +372,14 @@ async def test_a_refund_is_asked_about_by_the_terminals_number() -> None:
     assert terminal.asked == [{"func_type": "4001", "orderId": "R1"}]
 
 
+async def test_the_number_of_the_one_is_not_the_others() -> None:
+    refund = Told("6000", {"respcd": "0000", "syssn": "R1", "origssn": SYSSN, "txamt": "40"})
+    with pytest.raises(PaymentNotFound):
+        await answering(refund).query(PaymentRef(payment_id="R1"))
+    with pytest.raises(RefundNotFound):
+        await answering(paid(origssn="")).query_refund(RefundRef(refund_id=SYSSN))
+
+
 @pytest.mark.parametrize(
     ("told", "withdrawn"),
     [

@@ -331,7 +331,7 @@ WANTED = RefundOrder(PaymentRef("N1"), "R1", 40)
         ([left(100), None, left(100), NOTHING_WAITS, left(100)],
          ["4001", "1002", "4001", "5001", *["4001"] * 5], RefundState.FAILED),
         # The terminal told its number, and knows its refunds.
-        ([left(100), Told("4005", {**REFUNDED, "respcd": "1145"}), Told("6000", REFUNDED)],
+        ([left(100), Told("4005", {**REFUNDED, "respcd": "1145"}), Told("6000", {**REFUNDED, "origssn": SYSSN})],
          ["4001", "1002", "4001"], RefundState.DONE),
         ([left(100), Told("4005", {**REFUNDED, "respcd": "1145"}), no_such(), left(60, "5")],
          ["4001", "1002", "4001", "4001"], RefundState.DONE),

@@ -22,7 +22,7 @@ from enum import StrEnum
 from typing import Final
 
 from anytill.core.card import parse_card
-from anytill.core.errors import NotSupported, PaymentNotFound, RefundNotFound, Refusal
+from anytill.core.errors import NotSupported, Refusal
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.money import HKD
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
@@ -118,10 +118,7 @@ class Client:
         if ref.refund_no or not ref.refund_id:
             raise NotSupported("QFPay asks about a refund by the terminal's number only")
         asked = self._blank_refund(ref.refund_id, ref.payment_id, "", 0)
-        try:
-            return readings.refund(await self._ask(Inquiry(ref.refund_id)), asked)
-        except PaymentNotFound as fault:
-            raise RefundNotFound(str(fault)) from None
+        return readings.refund_found(await self._ask(Inquiry(ref.refund_id)), asked)
 
     async def receipt(self, ref: PaymentRef) -> None:
         """Print a payment's receipt (3001). Raises a refusal when it was not printed."""

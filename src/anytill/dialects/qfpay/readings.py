@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from anytill.core.errors import Overloaded, PaymentNotFound, Refusal, UnknownCredential
+from anytill.core.errors import Overloaded, PaymentNotFound, RefundNotFound, Refusal, UnknownCredential
 from anytill.core.ids import BEIJING, beijing_ms
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Payment, Refund
@@ -86,6 +86,8 @@ def payment(told: Told, asked: Payment) -> Payment:
     """What an answer makes of what was asked or known. Raises a refusal, Unreachable, WireError."""
     data = check(told)
     syssn, order_no = text(data, "syssn"), text(data, "out_trade_no")
+    if text(data, "origssn") not in ("", syssn):
+        raise PaymentNotFound("the number is a refund's")
     _expect(order_no, asked.order_no, "out_trade_no")
     _expect(syssn, asked.payment_id, "syssn")
     channel = words.PAY_TYPES.get(text(data, "busicd"))
@@ -134,6 +136,17 @@ def refund(told: Told, asked: Refund) -> Refund:
         channel_refund_no=text(data, "chnlsn") or asked.channel_refund_no,
         reason=told.resperr or told.respmsg if state in (RefundState.FAILED, RefundState.RETURNED_TO_CASH) else "",
     )
+
+
+def refund_found(told: Told, asked: Refund) -> Refund:
+    """The same for an inquiry, which may have found a payment. Raises RefundNotFound too."""
+    try:
+        found = refund(told, asked)
+    except PaymentNotFound as fault:
+        raise RefundNotFound(str(fault)) from None
+    if not text(told.data or {}, "origssn"):
+        raise RefundNotFound("the number is a payment's")
+    return found
 
 
 def heard(fields: Data, currency: str) -> Payment:
