@@ -41,6 +41,8 @@ class Line:
         if name not in known:
             stop(2, f"there is no dialect {name}; there are {', '.join(sorted(known))}")
         dialect = known[name]
+        if dialect.terminal is not None:
+            stop(2, f"{name} is spoken to a terminal, not to a gateway: `anytill ecr` does")
         path = file or (DEMO_FILE if DEMO_FILE.exists() else None)
         settings = _settings(dialect, path) if path else dict(dialect.sandbox_settings(url))
         try:
