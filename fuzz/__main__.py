@@ -17,6 +17,7 @@ from rich.table import Table
 
 from anytill.dialects import load_dialects
 from fuzz.campaign import Finding, Score, Tries, keep, try_again
+from fuzz.frames import FRAMES, rows, run_block, run_frames
 from fuzz.judges import Kind, Verdict
 from fuzz.processes import run_parts
 
@@ -33,16 +34,39 @@ def main() -> int:
         fate = try_again(json.loads(options.replay.read_text(encoding="utf-8")))
         console.print(escape(fate), soft_wrap=True)
         return 1 if fate.startswith("WRONG") else 0
+    kinds = options.kind or [*Kind, FRAMES]
     if options.only is not None:
-        return _only(options, console)
-    wrong = 0
-    for dialect in options.dialect or sorted(load_dialects()):
-        scores = {kind: _campaign(dialect, kind, options) for kind in options.kind or Kind}
+        return _only_frames(options, console) if kinds == [FRAMES] else _only(options, console)
+    wrong = _frames(options, console) if FRAMES in kinds and not options.dialect else 0
+    for dialect in (options.dialect or sorted(load_dialects())) if kinds != [FRAMES] else ():
+        scores = {Kind(kind): _campaign(dialect, Kind(kind), options) for kind in kinds if kind != FRAMES}
         console.print(_table(dialect, scores))
         for score in scores.values():
             wrong += score.wrong
             _tell(score.findings, console)
     return 1 if wrong else 0
+
+
+def _frames(options: argparse.Namespace, console: Console) -> int:
+    """A bad serial line: how many things went wrong."""
+    fates = run_frames(options.seed, options.n, options.jobs)
+    table = Table(FRAMES, "")
+    table.columns[1].justify = "right"
+    for row in rows(fates):
+        table.add_row(*row)
+    console.print(table)
+    for finding in fates.findings[:_MOST_TOLD]:
+        console.print(f"[red]WRONG[/] {escape(finding)}", soft_wrap=True)
+    return len(fates.findings)
+
+
+def _only_frames(options: argparse.Namespace, console: Console) -> int:
+    """One block of a bad line."""
+    fates = run_block(options.seed, options.only)
+    for finding in fates.findings:
+        console.print(f"[red]WRONG[/] {escape(finding)}", soft_wrap=True)
+    console.print(dict(fates.counted))
+    return 1 if fates.findings else 0
 
 
 def _campaign(dialect: str, kind: Kind, options: argparse.Namespace) -> Score:
@@ -73,7 +97,10 @@ def _table(dialect: str, scores: Mapping[Kind, Score]) -> Table:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Forged messages for every dialect.")
     parser.add_argument("--dialect", action="append", choices=sorted(load_dialects()), help="only this one")
-    parser.add_argument("--kind", action="append", choices=[*Kind], type=Kind, help="only messages of this kind")
+    kinds = [*(kind.value for kind in Kind), FRAMES]
+    parser.add_argument(
+        "--kind", action="append", choices=kinds, help="only messages of this kind; frames: serial lines"
+    )
     parser.add_argument("-n", type=int, default=1_000_000, help="how many messages of each kind for each dialect")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes other messages")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes")
@@ -88,7 +115,7 @@ def _only(options: argparse.Namespace, console: Console) -> int:
     if len(options.dialect or ()) != 1 or len(options.kind or ()) != 1:
         console.print("--only needs --dialect and --kind")
         return 2
-    tries = Tries(options.dialect[0], options.kind[0], options.seed)
+    tries = Tries(options.dialect[0], Kind(options.kind[0]), options.seed)
     message, parents = tries.forge(options.only)
     for parent in parents:
         console.print(escape(f"from {tries.judge.seeds[parent].what}: {tries.judge.seeds[parent].message}"))
