@@ -187,7 +187,8 @@ async def test_the_wallet_is_remembered_or_found(line: Line) -> None:
     stranger = line.client()
     by_id = await stranger.query(PaymentRef(payment_id=paid.payment_id))
     assert (by_id.order_no, by_id.amount_fen, by_id.wallet) == ("A10001", 100, Wallet.BESTPAY)
-    assert [asked["paytype"] for asked in line.asked] == list(Wallet)
+    wallets = list(Wallet)
+    assert [asked["paytype"] for asked in line.asked] == wallets[: wallets.index(Wallet.BESTPAY) + 1]
     with pytest.raises(PaymentNotFound):
         await stranger.query(PaymentRef("NOSUCH"))
     with pytest.raises(RefundNotFound):
