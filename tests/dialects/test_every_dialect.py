@@ -474,6 +474,20 @@ def listening(world: World, client: Client) -> None:
     world.receiver.answer = answer
 
 
+async def notified_order(world: World, dialect: Dialect) -> PayOrder:
+    """An order whose payment is notified: one that waits for its payer, where the till does not wait with it. Where the
+    address is not told with each order it is an option of the credential, named alike everywhere."""
+    if "notice_url" in dialect.not_carried:
+        credential = await world.credential(dialect.name)
+        options = {**credential.options, "notify_url": NOTICE_URL}
+        await world.store.put_credential(replace(credential, options=options))
+        world.gateway.forget(credential)
+    order = order_of(world, dialect)
+    if Method.QR not in dialect.methods or dialect.terminal is not None:
+        return order
+    return replace(order, method=Method.QR, wallet=Wallet.WECHAT, pay_code=None, details=dict(DETAILS))
+
+
 def notice_request(posted: Posted) -> HttpRequest:
     headers = {**posted.headers, "content-type": posted.content_type}
     return HttpRequest("POST", "/notify", "", headers, posted.body, "127.0.0.1")
@@ -484,12 +498,9 @@ async def test_a_notice_is_heard_only_if_it_is_authentic(world: World, dialect: 
     assert dialect.form is not None
     client = world.client(dialect.name)
     listening(world, client)
-    method = Method.QR if Method.QR in dialect.methods else Method.BARCODE
-    order = order_of(world, dialect)
-    if method is Method.QR:
-        order = replace(order, method=method, wallet=Wallet.WECHAT, pay_code=None, details=dict(DETAILS))
+    order = await notified_order(world, dialect)
     await client.pay(order)
-    if method is Method.QR:
+    if order.method is Method.QR:
         await world.wallet.payer_pays(merchant_order=order.order_no)
     await world.pass_s(10)
     (posted,) = world.receiver.posted
@@ -510,9 +521,7 @@ async def test_a_notice_is_heard_only_if_it_is_authentic(world: World, dialect: 
 async def test_a_notice_follows_the_published_schedule_and_stops_when_heard(world: World, dialect: Dialect) -> None:
     assert dialect.form is not None
     client = world.client(dialect.name)
-    order = order_of(world, dialect)
-    if Method.QR in dialect.methods:
-        order = replace(order, method=Method.QR, wallet=Wallet.WECHAT, pay_code=None, details=dict(DETAILS))
+    order = await notified_order(world, dialect)
     await client.pay(order)
     if order.method is Method.QR:
         await world.wallet.payer_pays(merchant_order=order.order_no)

@@ -12,7 +12,7 @@ codes as text, as Semoor's backslashes, must see to its own escape signs: a back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -23,6 +23,7 @@ from anytill.core.ids import beijing
 from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundState
 from anytill.core.money import CNY
 from anytill.core.payment import Method, Payment, Refund, Verdict
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet
 
 #: The longest text of one element, in characters; what is longer ends in an ellipsis.
@@ -164,6 +165,9 @@ _SLIP_LABELS: Final[Mapping[str, str]] = {
     "trace_no": "凭证号",
     "auth_code": "授权码",
 }
+SUMMARY_TITLE: Final = "交易汇总"
+SUMMARY_TOTAL: Final = "合计"
+NOTHING_TAKEN: Final = "无交易"
 OPEN_WARNING: Final = "尚未确认收款，请勿凭此单交付商品"
 OPEN_REFUND_WARNING: Final = "尚未确认退款，请勿凭此单另付现金"
 
@@ -298,6 +302,53 @@ def refund_receipt(
             *_warning(OPEN_REFUND_WARNING, needed=refund.state in OPEN_REFUND_STATES),
         )
     )
+
+
+def summary_receipt(
+    lines: Sequence[tuple[str, Takings]],
+    *,
+    shop: str,
+    currency: str,
+    since_ms: int,
+    until_ms: int,
+    device: str = "",
+) -> Receipt:
+    """What a till took and gave back in some time: a block for each line, under its name, and the sums of them all."""
+    body = [element for name, takings in lines for element in _takings(name, takings, currency)]
+    total = Takings(
+        Method.BARCODE,
+        Wallet.WECHAT,
+        payments=sum(each.payments for _, each in lines),
+        amount_fen=sum(each.amount_fen for _, each in lines),
+        paid_fen=sum(each.paid_fen for _, each in lines),
+        refunds=sum(each.refunds for _, each in lines),
+        refunded_fen=sum(each.refunded_fen for _, each in lines),
+    )
+    return Receipt(
+        (
+            *_head(SUMMARY_TITLE, None, reprint=False),
+            *_rows(
+                ("交易门店", shop),
+                ("设备编号", device),
+                ("起始时间", beijing_time(since_ms)),
+                ("截止时间", beijing_time(until_ms)),
+            ),
+            *(body or (Rule(), Text(NOTHING_TAKEN, centred=True))),
+            *_takings(SUMMARY_TOTAL, total, currency),
+            Amount("净额", total.amount_fen - total.refunded_fen, currency, big=True),
+        )
+    )
+
+
+def _takings(name: str, takings: Takings, currency: str) -> Iterator[Element]:
+    yield Rule()
+    yield Text(name)
+    yield Row("收款笔数", str(takings.payments))
+    yield Amount("收款金额", takings.amount_fen, currency)
+    if takings.amount_fen != takings.paid_fen:
+        yield Amount("其中优惠", takings.amount_fen - takings.paid_fen, currency)
+    yield Row("退款笔数", str(takings.refunds))
+    yield Amount("退款金额", takings.refunded_fen, currency)
 
 
 def _title(payment: Payment, words: str, *, done: bool) -> str:

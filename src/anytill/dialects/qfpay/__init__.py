@@ -9,6 +9,7 @@ from anytill.dialects.qfpay import sandbox, server, words
 from anytill.dialects.qfpay.client import Client
 from anytill.dialects.qfpay.framing import Frames
 from anytill.dialects.qfpay.lines import Lines
+from anytill.dialects.qfpay.notices import PaymentNotices
 from anytill.dialects.qfpay.terminal import Terminal
 
 DIALECT = Dialect(
@@ -20,7 +21,7 @@ DIALECT = Dialect(
     refusals=words.REFUSALS,
     operations=frozenset({"pay", "query", "refund", "query_refund"}),
     methods=frozenset({Method.BARCODE, Method.QR, Method.CARD}),
-    form=None,
+    form=PaymentNotices(),
     client=Client,
     client_settings=sandbox.CLIENT_SETTINGS,
     key=KeyShape(32),

@@ -130,13 +130,13 @@ _TRADE_TYPES: Final[Mapping[Method, str]] = {Method.CARD: "CARD", Method.BARCODE
 
 def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
     paid_at_ms = payment.paid_at_ms if payment.verdict is Verdict.PAID else None
-    busicd = _busicd(payment)
+    pay_type = busicd(payment)
     channel = channel_of(payment)
     return {
         "mchntnm": shop.name,
         "sysdtm": local_time(payment.created_at_ms),
         "userid": shop.merchant_id,
-        "busicd": busicd,
+        "busicd": pay_type,
         "txamt": str(payment.amount_fen),
         "txcurrcd": CURRENCY_NUMBERS.get(payment.currency, payment.currency),
         "chnlsn": payment.channel_trade_no,
@@ -146,7 +146,7 @@ def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
         "clisn": payment.slip.get("trace_no") or payment.payment_id[-9:-3],
         "out_trade_no": out_trade_no(payment),
         "cardscheme": _slip(payment, "scheme"),
-        "cardNo": _card_no(payment),
+        "cardNo": card_no(payment),
         "cardType": _slip(payment, "card_type"),
         "batchNo": _slip(payment, "batch_no"),
         "traceNo": _slip(payment, "trace_no"),
@@ -154,7 +154,7 @@ def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
         "terminalId": payment.login or shop.terminal,
         "storeId": None,
         "paymentMethod": str(channel) if channel else None,
-        "paymentType": busicd or None,
+        "paymentType": pay_type or None,
         "accountId": payment.payer_id or None,
         "address": None,
         "cancel": cancel_state(payment),
@@ -170,8 +170,8 @@ def _inquiry_facts(payment: Payment, shop: Shop, now_ms: int) -> dict[str, Json]
         "customer_source": str(payment.wallet),
         "opuser": "",
         "nickname": shop.name,
-        "origbusicd": _busicd(payment),
-        "cardno": _card_no(payment),
+        "origbusicd": busicd(payment),
+        "cardno": card_no(payment),
         "cardtype": _slip(payment, "card_type"),
         "batchno": _slip(payment, "batch_no"),
         "refno": _ref_no(payment),
@@ -209,12 +209,14 @@ def _error(word: Word) -> str:
     return "" if word.code is Code.DONE else word.text
 
 
-def _busicd(payment: Payment) -> str:
+def busicd(payment: Payment) -> str:
+    """The pay type of its channel and method; empty when no channel fits."""
     channel = channel_of(payment)
     return CHANNELS[channel].pay_types.get(payment.method, "") if channel else ""
 
 
-def _card_no(payment: Payment) -> str | None:
+def card_no(payment: Payment) -> str | None:
+    """The masked number of the card that paid."""
     return payment.code_hint if payment.method is Method.CARD else None
 
 

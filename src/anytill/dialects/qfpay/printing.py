@@ -6,12 +6,19 @@ the register asks for each copy itself.
 
 from __future__ import annotations
 
-from anytill.core.receipt import Receipt, payment_receipt
+from typing import Final
+
+from anytill.core.ids import beijing, beijing_ms
+from anytill.core.receipt import WALLET_NAMES, Receipt, payment_receipt, summary_receipt
+from anytill.core.records import changed
+from anytill.core.takings import Takings
 from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.counter import Caller
 from anytill.dialects.qfpay.messages import PrintReceipt
-from anytill.dialects.qfpay.words import CallRefused
+from anytill.dialects.qfpay.words import CHANNELS, CallRefused, Channel
+
+_TITLES: Final = {str(channel): CHANNELS[channel].title for channel in Channel}
 
 
 async def print_receipt(caller: Caller, asked: PrintReceipt) -> Told:
@@ -19,12 +26,26 @@ async def print_receipt(caller: Caller, asked: PrintReceipt) -> Told:
     payment = await caller.find(asked.order_id)
     payment = await caller.till.query(payment.ref)
     shop = await caller.shop()
+    payment = changed(payment, order_no=answers.out_trade_no(payment))
     return await _printed(caller, payment_receipt(payment, shop=shop.name, device=shop.terminal))
 
 
 async def print_summary(caller: Caller) -> Told:
-    """Carry a 3002 out. Raises CallRefused when there is no paper."""
-    raise CallRefused(words.NO_PAPER)
+    """Carry a 3002 out: what this terminal took and gave back since midnight in Hong Kong. Raises MerchantInactive, and
+    CallRefused when there is no paper."""
+    merchant = await caller.gateway.merchant(caller.credential)
+    now_ms = caller.gateway.now_ms()
+    since_ms = _midnight_ms(now_ms)
+    takings = await caller.till.takings(since_ms, now_ms + 1, answers.DETAIL_CHANNEL)
+    receipt = summary_receipt(
+        [(_title(each), each) for each in takings],
+        shop=merchant.name,
+        currency=merchant.currency,
+        since_ms=since_ms,
+        until_ms=now_ms,
+        device=caller.counter.number,
+    )
+    return await _printed(caller, receipt)
 
 
 async def _printed(caller: Caller, receipt: Receipt) -> Told:
@@ -33,3 +54,12 @@ async def _printed(caller: Caller, receipt: Receipt) -> Told:
     except OSError:
         raise CallRefused(words.NO_PAPER) from None
     return answers.told(words.PRINTED)
+
+
+def _title(takings: Takings) -> str:
+    return _TITLES.get(takings.kind) or WALLET_NAMES[takings.wallet]
+
+
+def _midnight_ms(now_ms: int) -> int:
+    """When the day began in Hong Kong, whose time is Beijing's."""
+    return beijing_ms(beijing(now_ms).replace(hour=0, minute=0, second=0, microsecond=0))
