@@ -200,7 +200,10 @@ def list_merchants(config: ConfigFile = None, store: StoreUrl = "", as_json: AsJ
     async def task(keeping: Keeping) -> list[dict[str, object]]:
         return [merchant_facts(each) for each in await keeping.store.merchants(MOST_SHOWN)]
 
-    desk.show_all(desk.kept(config, store, task), "there are no merchants", as_json=as_json)
+    found = desk.kept(config, store, task)
+    desk.show_all(found, "there are no merchants", as_json=as_json)
+    if len(found) == MOST_SHOWN:
+        say(f"there may be more: the first {MOST_SHOWN:,} are listed")
 
 
 @merchant.command()
