@@ -12,7 +12,7 @@ from anytill.cli import office as desk
 from anytill.cli.keeping import ConfigFile, StoreUrl
 from anytill.cli.office import AsJson
 from anytill.cli.records import device_facts, key_facts, merchant_facts, operator_facts, shop_facts
-from anytill.cli.sentences import stop
+from anytill.cli.sentences import say, stop
 
 if TYPE_CHECKING:
     from anytill.bootstrap import Keeping
