@@ -65,7 +65,7 @@ class Client:
         if order.wallet not in (None, wallet):
             raise InvalidPayCode
         pay = Pay(order.order_no, order.amount_fen, order.subject, order.pay_code, order.notice_url, order.attach)
-        return self._payment(await self._ask(PAY, codec.pay_content(pay)), wallet)
+        return self._payment(await self._ask(PAY, codec.pay_content(pay)))
 
     async def query(self, ref: PaymentRef) -> Payment:
         """By the merchant's number only."""
@@ -111,11 +111,14 @@ class Client:
             raise _refusal(failure)
         return envelope.content
 
-    def _payment(self, content: str, wallet: Wallet = Wallet.WECHAT) -> Payment:
+    def _payment(self, content: str) -> Payment:
+        """Barcode payments are all that this vendor has."""
         told = codec.read_payment(content)
         state = PAYMENT_STATES.get(told.state)
         if state is None:
             raise BadField("state", "one of the vendor's words")
+        if told.wallet not in Wallet.__members__:
+            raise BadField("wallet", "one of the vendor's words")
         if told.paid_fen > told.amount_fen:
             raise BadField("paid", "no more than amount")
         return Payment(
@@ -123,7 +126,7 @@ class Client:
             payment_id=told.payment_id,
             order_no=told.order_no,
             method=Method.BARCODE,
-            wallet=wallet,
+            wallet=Wallet[told.wallet],
             state=state,
             amount_fen=told.amount_fen,
             paid_fen=told.paid_fen,

@@ -149,6 +149,7 @@ def payment_content(told: PaymentTold) -> dict[str, Json]:
         "state": told.state,
         "amount": told.amount_fen,
         "paid": told.paid_fen,
+        "wallet": told.wallet,
         "reason": told.reason,
     }
 
@@ -156,8 +157,15 @@ def payment_content(told: PaymentTold) -> dict[str, Json]:
 def read_payment(content: str) -> PaymentTold:
     """The inverse of payment_content. Raises WireError."""
     found = _read(content, PAYMENT_FIELDS)
-    numbers = int(found["amount"]), int(found["paid"])
-    return PaymentTold(found["payment_id"], found["order_no"], found["state"], *numbers, found.get("reason", ""))
+    return PaymentTold(
+        payment_id=found["payment_id"],
+        order_no=found["order_no"],
+        state=found["state"],
+        amount_fen=int(found["amount"]),
+        paid_fen=int(found["paid"]),
+        wallet=found["wallet"],
+        reason=found.get("reason", ""),
+    )
 
 
 def refund_content(told: RefundTold) -> dict[str, Json]:

@@ -75,6 +75,7 @@ PAYMENT_FIELDS: Final = (
     _row("state", r"[A-Z_]{1,32}"),
     AMOUNT,
     _row("paid", _FEN_OR_NOTHING, number=True),
+    _row("wallet", r"[A-Z]{1,16}"),
     _row("reason", _TEXT, required=False),
 )
 #: `content` of an answer about a refund.
@@ -119,6 +120,7 @@ class PaymentTold:
     state: str
     amount_fen: int
     paid_fen: int
+    wallet: str
     reason: str = ""
 
 

@@ -131,7 +131,15 @@ def told_of(payment: Payment) -> PaymentTold:
     """What the vendor's answer says of a payment. Money counts as paid only once the whole end is known."""
     word = PAYMENT_WORDS[payment.state]
     paid_fen = payment.paid_fen if word == "PAID" else 0
-    return PaymentTold(payment.payment_id, payment.order_no, word, payment.amount_fen, paid_fen, _short(payment.reason))
+    return PaymentTold(
+        payment_id=payment.payment_id,
+        order_no=payment.order_no,
+        state=word,
+        amount_fen=payment.amount_fen,
+        paid_fen=paid_fen,
+        wallet=payment.wallet.name,
+        reason=_short(payment.reason),
+    )
 
 
 def told_of_refund(refund: Refund) -> RefundTold:
@@ -165,7 +173,12 @@ class PaidNotice:
         """The signed form; the vendor has no place for a time or a nonce."""
         facts = notice.facts
         told = PaymentTold(
-            facts["payment_id"], facts["order_no"], facts["state"], int(facts["amount"]), int(facts["paid"])
+            payment_id=facts["payment_id"],
+            order_no=facts["order_no"],
+            state=facts["state"],
+            amount_fen=int(facts["amount"]),
+            paid_fen=int(facts["paid"]),
+            wallet=facts["wallet"],
         )
         content = codec.payment_content(told)
         return Letter(codec.seal_form(NOTICE, credential.login, content, credential.secret), FORM)

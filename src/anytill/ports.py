@@ -193,20 +193,23 @@ class Register(Protocol):
     async def put_agent(self, agent: Agent, act: Act | None = None) -> None:
         """Write or replace an agent."""
 
-    async def add_agent(self, agent: Agent, act: Act) -> bool:
-        """Write a new agent; False if its id is taken."""
+    async def add_agent(self, agent: Agent, credential: Credential | None, act: Act) -> bool:
+        """Write a new agent, its first credential with it if one is given; False if its id or the login is taken."""
 
     async def agents(self) -> Sequence[Agent]:
         """All agents, by id."""
 
-    async def put_shop(self, shop: Shop, act: Act | None = None) -> None:
-        """Write or replace a shop."""
+    async def add_shop(self, shop: Shop, act: Act) -> bool:
+        """Write a new shop; False if its id is taken."""
 
     async def shops_of(self, merchant_id: str) -> Sequence[Shop]:
         """A merchant's shops, by id."""
 
-    async def put_operator(self, operator: Operator, act: Act | None = None) -> None:
-        """Write or replace an operator."""
+    async def add_operator(self, operator: Operator, act: Act) -> bool:
+        """Write a new operator; False if the id is taken."""
+
+    async def move_operator(self, before: Operator, after: Operator, act: Act) -> bool:
+        """Replace an operator; False if it is no longer so."""
 
     async def operators_of(self, merchant_id: str) -> Sequence[Operator]:
         """A merchant's operators, by id."""

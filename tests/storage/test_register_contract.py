@@ -237,29 +237,32 @@ async def test_credentials_are_listed_without_their_secrets(store: SqlStore, dat
 # Agents, shops, operators, devices
 
 
-async def test_agents_shops_and_operators_are_written_and_replaced(store: SqlStore) -> None:
+async def test_agents_shops_and_operators_are_written(store: SqlStore) -> None:
     assert await store.agents() == []
     assert await store.shops_of("m1") == []
     assert await store.operators_of("m1") == []
     for name in ("first", "then"):
         await store.put_agent(Agent("a2", name), an_act(1, "", subject=name, act_id=f"1{name}"))
-        await store.put_shop(Shop("m1", "s2", name), an_act(subject=name, act_id=f"2{name}"))
-        operator = Operator("m1", "o2", name, f"shop of {name}", name == "first")
-        await store.put_operator(operator, an_act(subject=name, act_id=f"3{name}"))
+    first = Operator("m1", "o2", "first", "shop", active=True)
+    assert await store.add_shop(Shop("m1", "s2", "first"), an_act(act_id="2first"))
+    assert await store.add_operator(first, an_act(act_id="3first"))
+    then = Operator("m1", "o2", "then", "another shop", active=False)
+    assert await store.move_operator(first, then, an_act(act_id="3then"))
     assert await store.agents() == [Agent("a2", "then")]
-    assert await store.shops_of("m1") == [Shop("m1", "s2", "then")]
-    assert await store.operators_of("m1") == [Operator("m1", "o2", "then", "shop of then", False)]
+    assert await store.shops_of("m1") == [Shop("m1", "s2", "first")]
+    assert await store.operators_of("m1") == [then]
     await store.put_agent(Agent("a1", ""))
-    await store.put_shop(Shop("m1", "s1", ""))
-    await store.put_shop(Shop("m2", "s1", "another's"))
-    await store.put_operator(Operator("m1", "o1", ""))
-    await store.put_operator(Operator("m2", "o1", "another's"))
+    for number, shop in enumerate([Shop("m1", "s1", ""), Shop("m2", "s1", "another's")]):
+        assert await store.add_shop(shop, an_act(act_id=f"4{number}"))
+    for number, operator in enumerate([Operator("m1", "o1", ""), Operator("m2", "o1", "another's")]):
+        assert await store.add_operator(operator, an_act(act_id=f"5{number}"))
     assert [agent.agent_id for agent in await store.agents()] == ["a1", "a2"]
     assert [shop.shop_id for shop in await store.shops_of("m1")] == ["s1", "s2"]
     assert [operator.operator_id for operator in await store.operators_of("m1")] == ["o1", "o2"]
     assert await store.shops_of("m2") == [Shop("m2", "s1", "another's")]
     assert await store.operators_of("m2") == [Operator("m2", "o1", "another's")]
-    assert [act.act_id for act in await store.acts(10)] == ["3then", "3first", "2then", "2first", "1then", "1first"]
+    told = [act.act_id for act in await store.acts(10)]
+    assert told == ["51", "50", "41", "40", "3then", "3first", "2first", "1then", "1first"]
 
 
 async def test_a_device_is_written_with_its_key(store: SqlStore) -> None:
@@ -424,9 +427,9 @@ async def test_a_write_whose_act_cannot_be_told_is_not_made(store: SqlStore) -> 
             store.add_credential(replace(AGENT_KEY, login="x"), changed),
             store.move_credential(replace(AGENT_KEY, active=False, version=1), changed),
             store.put_agent(Agent("a", ""), changed),
-            store.add_agent(Agent("a", ""), changed),
-            store.put_shop(Shop("m1", "s", ""), changed),
-            store.put_operator(Operator("m1", "o", ""), changed),
+            store.add_agent(Agent("a", ""), None, changed),
+            store.add_shop(Shop("m1", "s", ""), changed),
+            store.add_operator(Operator("m1", "o", ""), changed),
             store.put_device(DEVICE, DEVICE_KEY, changed),
             store.add_device(DEVICE, DEVICE_KEY, changed),
             store.put_code(CODE, changed),
@@ -579,7 +582,7 @@ async def test_every_record_comes_back_as_it_went_in(
     await store.put_device(device)
     assert await store.devices(own) == [device]
     operator = Operator(own, device.device_id, name, device.shop_id, device.active)
-    await store.put_operator(operator)
+    assert await store.add_operator(operator, replace(act, act_id=f"{act.act_id}o"))
     assert await store.operators_of(own) == [operator]
     sighting = Sighting(own, credential.login, act.at_ms, own)
     await store.saw(sighting)

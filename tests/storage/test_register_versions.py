@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from anytill.core.device import Device, OneTimeCode
+from anytill.core.device import Device, OneTimeCode, Operator, Shop
 from anytill.core.merchant import Agent, Credential, Merchant
 from anytill.core.secret import Secret
 from anytill.storage import SqlStore
@@ -126,10 +126,26 @@ async def test_a_new_login_is_nobody_elses(store: SqlStore) -> None:
 
 
 async def test_a_new_agent_is_nobody_elses(store: SqlStore) -> None:
-    assert await store.add_agent(Agent("a", "first"), an_act(1))
-    assert not await store.add_agent(Agent("a", "late"), an_act(2))
+    assert await store.add_agent(Agent("a", "first"), AGENT_KEY, an_act(1))
+    assert not await store.add_agent(Agent("a", "late"), replace(AGENT_KEY, login="another"), an_act(2))
+    assert not await store.add_agent(Agent("b", "late"), AGENT_KEY, an_act(2))
     assert await store.agents() == [Agent("a", "first")]
+    assert await key_of(store, AGENT_KEY) == AGENT_KEY
+    assert await store.credential(AGENT_KEY.dialect, "another") is None
     assert await store.acts(10) == [an_act(1)]
+
+
+async def test_a_new_shop_and_a_new_operator_are_nobody_elses(store: SqlStore) -> None:
+    assert await store.add_shop(Shop("m", "s", "first"), an_act(1))
+    assert not await store.add_shop(Shop("m", "s", "late"), an_act(2))
+    assert await store.shops_of("m") == [Shop("m", "s", "first")]
+    first = Operator("m", "o", "first")
+    assert await store.add_operator(first, an_act(3))
+    assert not await store.add_operator(Operator("m", "o", "late"), an_act(4))
+    assert await store.move_operator(first, replace(first, active=False), an_act(5))
+    assert not await store.move_operator(first, replace(first, name="late"), an_act(6)), "it is no longer so"
+    assert await store.operators_of("m") == [replace(first, active=False)]
+    assert [act.act_id for act in await store.acts(10)] == [an_act(each).act_id for each in (5, 3, 1)]
 
 
 async def test_a_new_merchant_is_nobody_elses(store: SqlStore) -> None:

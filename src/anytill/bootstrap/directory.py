@@ -106,7 +106,8 @@ async def _write_credential(row: CredentialSettings, store: Store, office: Offic
     dialect = dialect_named(_title(row), row.dialect)
     told = _told(row)
     if dialect.signs is Login.AGENT:
-        await store.add_agent(Agent(row.login, row.login), office.act(ACTOR, "agent.add", row.login, name=row.login))
+        act = office.act(ACTOR, "agent.add", row.login, name=row.login)
+        await store.add_agent(Agent(row.login, row.login), None, act)
     for _ in range(_ROUNDS):
         known = await store.credential(row.dialect, row.login)
         credential = _laid_over(row, told, known, now_ms) if known else told

@@ -32,6 +32,7 @@ def add(
     """Add an agent with a key of a dialect; the key is printed once."""
     from anytill.core.merchant import Agent, Credential
     from anytill.dialects import Login
+    from anytill.gateway.office import AlreadyThere
 
     found = desk.dialect_of(dialect, Login.AGENT)
     new = Agent(desk.login(agent_id), desk.name(name))
@@ -41,8 +42,8 @@ def add(
         await desk.refuse_known_login(keeping, found, agent_id)
         secret = given or desk.new_secret(keeping, found)
         act = keeping.office.act(desk.actor(), "agent.add", agent_id, name=name, dialect=found.name)
-        await keeping.store.put_agent(new, act)
-        await keeping.office.add_key(Credential(found.name, agent_id, secret, {}), desk.actor())
+        if not await keeping.store.add_agent(new, Credential(found.name, agent_id, secret, {}), act):
+            raise AlreadyThere(f"there is an agent {agent_id} already")
         return secret
 
     secret = desk.kept(config, store, task, create=True)
@@ -53,8 +54,13 @@ def add(
 def list_agents(config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False) -> None:
     """List the agents and the merchants that each speaks for."""
 
+    from anytill.dialects import Login, load_dialects
+
+    of_agents = {name for name, dialect in load_dialects().items() if dialect.signs is Login.AGENT}
+
     async def task(keeping: Keeping) -> list[dict[str, object]]:
-        keys = await keeping.store.credentials()
+        # Another dialect's login may be spelled the same.
+        keys = [key for key in await keeping.store.credentials() if key.dialect in of_agents]
         return [
             {
                 "agent_id": each.agent_id,

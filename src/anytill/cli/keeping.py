@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from anytill.cli.sentences import refused_in_a_sentence, text_of
+from anytill.cli.sentences import refused_in_a_sentence, say, text_of
 
 if TYPE_CHECKING:
     from anytill.config import Settings
@@ -46,6 +46,8 @@ def parked(config: ConfigFile = None, store: StoreUrl = "") -> None:
         typer.echo(_about_payment(payment))
     for notice in notices:
         typer.echo(_about_notice(notice))
+    if MOST_SHOWN in (len(payments), len(notices)):
+        say(f"there may be more: at most {MOST_SHOWN:,} payments and {MOST_SHOWN:,} notices are listed, oldest first")
     if payments or notices:
         raise typer.Exit(1)
     typer.echo("nothing waits for a person")

@@ -12,7 +12,7 @@ from anytill.cli import office as desk
 from anytill.cli.keeping import ConfigFile, StoreUrl
 from anytill.cli.office import AsJson
 from anytill.cli.records import device_facts, key_facts, merchant_facts, operator_facts, shop_facts
-from anytill.cli.sentences import stop
+from anytill.cli.sentences import say, stop
 
 if TYPE_CHECKING:
     from anytill.bootstrap import Keeping
@@ -210,7 +210,10 @@ def list_merchants(config: ConfigFile = None, store: StoreUrl = "", as_json: AsJ
     async def task(keeping: Keeping) -> list[dict[str, object]]:
         return [merchant_facts(each) for each in await keeping.store.merchants(MOST_SHOWN)]
 
-    desk.show_all(desk.kept(config, store, task), "there are no merchants", as_json=as_json)
+    found = desk.kept(config, store, task)
+    desk.show_all(found, "there are no merchants", as_json=as_json)
+    if len(found) == MOST_SHOWN:
+        say(f"there may be more: the first {MOST_SHOWN:,} are listed")
 
 
 @merchant.command()

@@ -42,10 +42,9 @@ def add_shop(
 
     async def task(keeping: Keeping) -> Shop:
         await keeping.office.merchant(merchant_id)
-        if shop_id in {each.shop_id for each in await keeping.store.shops_of(merchant_id)}:
-            raise AlreadyThere(f"there is a shop {shop_id} of {merchant_id} already")
         act = keeping.office.act(desk.actor(), "shop.add", shop_id, merchant_id, name=name)
-        await keeping.store.put_shop(new, act)
+        if not await keeping.store.add_shop(new, act):
+            raise AlreadyThere(f"there is a shop {shop_id} of {merchant_id} already")
         return new
 
     desk.show(shop_facts(desk.kept(config, store, task)), as_json=as_json)
@@ -83,10 +82,9 @@ def add_operator(
     async def task(keeping: Keeping) -> Operator:
         await keeping.office.merchant(merchant_id)
         await desk.refuse_unknown_shop(keeping, merchant_id, shop_id)
-        if operator_id in {each.operator_id for each in await keeping.store.operators_of(merchant_id)}:
-            raise AlreadyThere(f"there is an operator {operator_id} of {merchant_id} already")
         act = keeping.office.act(desk.actor(), "operator.add", operator_id, merchant_id, name=name)
-        await keeping.store.put_operator(new, act)
+        if not await keeping.store.add_operator(new, act):
+            raise AlreadyThere(f"there is an operator {operator_id} of {merchant_id} already")
         return new
 
     desk.show(operator_facts(desk.kept(config, store, task)), as_json=as_json)
@@ -131,7 +129,7 @@ def operator_off(
 
 def _switch(merchant_id: str, operator_id: str, config: Path | None, store: str, *, on: bool, as_json: bool) -> None:
     from anytill.core.records import changed
-    from anytill.gateway.office import NotThere
+    from anytill.gateway.office import ChangedMeanwhile, NotThere
 
     async def task(keeping: Keeping) -> Operator:
         known = {each.operator_id: each for each in await keeping.store.operators_of(merchant_id)}
@@ -139,7 +137,9 @@ def _switch(merchant_id: str, operator_id: str, config: Path | None, store: str,
             raise NotThere(f"there is no operator {operator_id} of {merchant_id}")
         after = changed(known[operator_id], active=on)
         what = "operator.on" if on else "operator.off"
-        await keeping.store.put_operator(after, keeping.office.act(desk.actor(), what, operator_id, merchant_id))
+        act = keeping.office.act(desk.actor(), what, operator_id, merchant_id)
+        if not await keeping.store.move_operator(known[operator_id], after, act):
+            raise ChangedMeanwhile(f"operator {operator_id} was changed by somebody else at this moment: try again")
         return after
 
     desk.show(operator_facts(desk.kept(config, store, task)), as_json=as_json)

@@ -116,19 +116,24 @@ ON CONFLICT DO NOTHING
 -- All agents, by id.
 SELECT agent_id, about FROM agent ORDER BY agent_id
 
--- put_shop --
--- Writes or replaces a shop.
+-- add_shop --
+-- A new shop. Nothing happens if its id is taken.
 INSERT INTO shop (merchant_id, shop_id, about) VALUES (:merchant_id, :shop_id, :about)
-ON CONFLICT (merchant_id, shop_id) DO UPDATE SET about = excluded.about
+ON CONFLICT DO NOTHING
 
 -- shops_of --
 -- A merchant's shops, by id.
 SELECT merchant_id, shop_id, about FROM shop WHERE merchant_id = :merchant_id ORDER BY shop_id
 
--- put_operator --
--- Writes or replaces an operator.
+-- add_operator --
+-- A new operator. Nothing happens if the id is taken.
 INSERT INTO operator (merchant_id, operator_id, about) VALUES (:merchant_id, :operator_id, :about)
-ON CONFLICT (merchant_id, operator_id) DO UPDATE SET about = excluded.about
+ON CONFLICT DO NOTHING
+
+-- move_operator --
+-- Replaces an operator that is still as it was.
+UPDATE operator SET about = :about
+WHERE merchant_id = :merchant_id AND operator_id = :operator_id AND about = :former
 
 -- operators_of --
 -- A merchant's operators, by id.

@@ -121,21 +121,29 @@ class SqlRegister:
     async def put_agent(self, agent: Agent, act: Act | None = None) -> None:
         await self._put((agent.agent_id,), act, Step("put_agent", rows.agent_values(agent)))
 
-    async def add_agent(self, agent: Agent, act: Act) -> bool:
-        return await self._change((agent.agent_id,), act, Step("add_agent", rows.agent_values(agent), must_touch=1))
+    async def add_agent(self, agent: Agent, credential: Credential | None, act: Act) -> bool:
+        add = Step("add_agent", rows.agent_values(agent), must_touch=1)
+        return await self._change(
+            (agent.agent_id,), act, add, *(self._add_credential(credential) if credential else ())
+        )
 
     async def agents(self) -> Sequence[Agent]:
         return await self._all("agents", {}, rows.agent_of)
 
-    async def put_shop(self, shop: Shop, act: Act | None = None) -> None:
-        await self._put((shop.merchant_id, shop.shop_id), act, Step("put_shop", rows.shop_values(shop)))
+    async def add_shop(self, shop: Shop, act: Act) -> bool:
+        add = Step("add_shop", rows.shop_values(shop), must_touch=1)
+        return await self._change((shop.merchant_id, shop.shop_id), act, add)
 
     async def shops_of(self, merchant_id: str) -> Sequence[Shop]:
         return await self._all("shops_of", {"merchant_id": merchant_id}, rows.shop_of)
 
-    async def put_operator(self, operator: Operator, act: Act | None = None) -> None:
-        step = Step("put_operator", rows.operator_values(operator))
-        await self._put((operator.merchant_id, operator.operator_id), act, step)
+    async def add_operator(self, operator: Operator, act: Act) -> bool:
+        add = Step("add_operator", rows.operator_values(operator), must_touch=1)
+        return await self._change((operator.merchant_id, operator.operator_id), act, add)
+
+    async def move_operator(self, before: Operator, after: Operator, act: Act) -> bool:
+        move = Step("move_operator", rows.moved_operator(before, after), must_touch=1)
+        return await self._change((before.merchant_id, before.operator_id), act, move)
 
     async def operators_of(self, merchant_id: str) -> Sequence[Operator]:
         return await self._all("operators_of", {"merchant_id": merchant_id}, rows.operator_of)

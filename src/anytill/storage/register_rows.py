@@ -108,7 +108,7 @@ def agent_of(row: Row) -> Agent:
 
 
 def shop_values(shop: Shop) -> Values:
-    """The values of put_shop."""
+    """The values of add_shop."""
     return _values(shop, _SHOP)
 
 
@@ -118,8 +118,13 @@ def shop_of(row: Row) -> Shop:
 
 
 def operator_values(operator: Operator) -> Values:
-    """The values of put_operator."""
+    """The values of add_operator."""
     return _values(operator, _OPERATOR)
+
+
+def moved_operator(before: Operator, after: Operator) -> Values:
+    """The values of move_operator."""
+    return {**operator_values(after), "former": operator_values(before)["about"]}
 
 
 def operator_of(row: Row) -> Operator:
