@@ -31,7 +31,9 @@ from anytill.core.receipt import (
     payment_receipt,
     printable,
     refund_receipt,
+    summary_receipt,
 )
+from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet
 
 AT_MS = 1_795_000_000_000  # 2026-11-18 19:06:40 in Beijing
@@ -269,6 +271,37 @@ def test_no_field_of_a_payment_or_refund_gets_through_unclean(text: str) -> None
             if isinstance(element, Row):
                 assert element.value == printable(element.value)
                 assert not {"Cc", "Cf", "Cs"} & set(map(category, element.value))
+
+
+TAKEN = Takings(Method.BARCODE, Wallet.WECHAT, "", 2, 300, 290, 1, 100)
+
+
+def test_a_summary_adds_up_and_says_from_when_to_when() -> None:
+    tapped = Takings(Method.CARD, Wallet.CARD, "amex_card", 1, 5_000, 5_000, 0, 0)
+    receipt = summary_receipt(
+        [("微信", TAKEN), ("卡", tapped)],
+        shop="店",
+        device="T1",
+        currency="HKD",
+        since_ms=AT_MS,
+        until_ms=AT_MS + 1_000,
+    )
+    sums = [(each.label, each.amount_fen) for each in receipt.elements if isinstance(each, Amount)]
+    assert sums == [
+        *(("收款金额", 300), ("其中优惠", 10), ("退款金额", 100)),
+        *(("收款金额", 5_000), ("退款金额", 0)),
+        *(("收款金额", 5_300), ("其中优惠", 10), ("退款金额", 100), ("净额", 5_200)),
+    ]
+    assert {each.currency for each in receipt.elements if isinstance(each, Amount)} == {"HKD"}
+    rows = {each.label: each.value for each in receipt.elements if isinstance(each, Row)}
+    assert (rows["交易门店"], rows["设备编号"]) == ("店", "T1")
+    assert (rows["起始时间"], rows["截止时间"]) == ("2026-11-18 19:06:40", "2026-11-18 19:06:41")
+
+
+def test_more_may_go_back_on_a_day_than_came_in() -> None:
+    given = replace(TAKEN, payments=0, amount_fen=0, paid_fen=0)
+    receipt = summary_receipt([("微信", given)], shop="", currency="CNY", since_ms=AT_MS, until_ms=AT_MS)
+    assert receipt.elements[-1] == Amount("净额", -100, big=True)
 
 
 @pytest.mark.parametrize("text", ["", "金", "\x1b@", "a\n", "a" * (MAX_CHARACTERS + 1)])
