@@ -461,8 +461,11 @@ def test_a_notice_must_be_signed() -> None:
     for request in bad:
         with pytest.raises(BadSignature):
             answering(None).hear(request)
+    # A terminal without a notification key signs with its own.
+    plain = answering(None, notify_key="")
     with pytest.raises(BadSignature):
-        answering(None, notify_key="").hear(signed(good.body, ""))
+        plain.hear(signed(good.body, ""))
+    assert plain.hear(signed(good.body, POS_KEY))[0].order_no == "N1"
 
 
 @pytest.mark.parametrize(

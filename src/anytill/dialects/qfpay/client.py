@@ -58,7 +58,8 @@ class Withdrawn(StrEnum):
 
 class Client:
     """Implements `dialects.Client`. Settings: pos_key; and, if they are not as usual, `key_bytes` ascii or hex, `form`
-    raw, quoted or plain (how requests travel), `currency` (HKD), `notify_key` for notices."""
+    raw, quoted or plain (how requests travel), `currency` (HKD), `notify_key` for notices, which are
+    signed with the POS-KEY where there is none."""
 
     def __init__(self, settings: Mapping[str, str], send: Send) -> None:
         """Raises ValueError for settings that cannot be."""
@@ -66,7 +67,7 @@ class Client:
         self._key = PosKey(Secret(settings["pos_key"]), key_bytes)
         self._form = RequestForm(settings.get("form") or RequestForm.RAW)
         self._currency = settings.get("currency") or HKD
-        self._notify_key = Secret(settings.get("notify_key", ""))
+        self._notify_key = Secret(settings.get("notify_key") or self._key.text)
         self._send = send
         self._payments: OrderedDict[str, Payment] = OrderedDict()
 
@@ -130,9 +131,8 @@ class Client:
 
     def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
         """See `dialects.Client`. A refund's notice tells the payment and what went back, not its amount."""
-        key = self._notify_key.reveal()
-        sign = hashlib.md5(request.body + key.encode(), usedforsecurity=False).hexdigest()
-        if not (same_digest(sign, request.headers.get(SIGN_HEADER, "")) and key):
+        sign = hashlib.md5(request.body + self._notify_key.reveal().encode(), usedforsecurity=False).hexdigest()
+        if not same_digest(sign, request.headers.get(SIGN_HEADER, "")):
             raise BadSignature
         payment = readings.heard(jsontext.decode(request.body), self._currency)
         return payment, text("SUCCESS")
