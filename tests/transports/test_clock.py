@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from anytill.transports.clock import MovableClock, StandingClock, SystemChance, SystemClock
+from anytill.transports.clock import MovableClock, StandingClock, SteadyClock, SystemChance, SystemClock
 from tests.transports.fakes import turns
 
 HOUR_MS = 3_600_000
@@ -150,3 +150,13 @@ def test_every_letter_of_a_token_is_equally_likely(monkeypatch: pytest.MonkeyPat
 
 def test_two_tokens_differ() -> None:
     assert SystemChance().token(32) != SystemChance().token(32)
+
+
+@pytest.mark.anyio
+async def test_a_steady_clock_ignores_the_steps_of_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SteadyClock()
+    before_ms = clock.now_ms()
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    await clock.sleep_ms(-1)
+    await clock.sleep_ms(1)
+    assert before_ms < clock.now_ms() < before_ms + 60_000

@@ -251,12 +251,13 @@ async def test_a_fifth_question_is_refused_aloud() -> None:
 @pytest.mark.anyio
 async def test_rubbish_is_complained_of_and_nothing_else() -> None:
     clock, port = StandingClock(), Port()
-    async with Answered(port.path, clock=clock):
+    async with Answered(port.path, clock=clock) as answered:
         port.speak(b"\x00rubbish")
         while len(port.listen()) < 11:
             clock.advance(100)
             await turns()
         assert port.said == encode_frame(0x31, 0)
+    assert answered.watch.notes == [("line noise", {})]
     port.pull()
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from anytill.ports import Clock, Watch
 from anytill.transports.line_faults import LineFaults
 from anytill.transports.talk import Talk
-from anytill.wire.line import Event, Line, Overlong, Received, Refused, Repeated, Unheard
+from anytill.wire.line import Dropped, Event, Line, Overlong, Received, Refused, Repeated, Unheard
 
 AT_ONCE: Final = 4
 _REMEMBERED: Final = 16
@@ -88,8 +88,14 @@ class Answering:
                 self._count()
             case Repeated(number):
                 self._repeated(number)
-            case Unheard() | Refused() | Overlong():
-                self._watch.note(f"line {type(event).__name__.lower()}")
+            case Unheard():
+                self._watch.note("line unheard")
+            case Refused():
+                self._watch.note("line refused")
+            case Overlong():
+                self._watch.note("line overlong")
+            case Dropped():
+                self._watch.note("line noise")
             case _:
                 pass
 

@@ -99,7 +99,7 @@ class Asking:
             question.answer.set_result(event.message)
             self._questions = {number: each for number, each in self._questions.items() if each is not question}
         elif self._watch is not None:
-            self._watch.note("late answer")
+            self._watch.note("line late")
 
     def _fail(self, number: int, why: str) -> None:
         question = self._questions.pop(number, None)
