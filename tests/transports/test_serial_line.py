@@ -15,6 +15,7 @@ from anytill.transports.clock import StandingClock, SteadyClock
 from anytill.transports.line_faults import LineFaults
 from anytill.transports.serial_line import SerialSend, answer_serial, open_port
 from anytill.wire.http import HttpRequest
+from anytill.wire.line import Event
 from tests.transports.cables import Cable, Port
 from tests.transports.fakes import Remembered, turns
 from tests.transports.test_tcp import Kitchen, echo
@@ -332,4 +333,31 @@ async def test_a_stopped_terminal_lets_go_of_its_port() -> None:
     _, writer = await open_port(port.path)
     writer.close()
     await writer.wait_closed()
+    port.pull()
+
+
+class Broken(Frames):
+    """A line with a bug."""
+
+    def receive(self, data: bytes, now_ms: int) -> list[Event]:
+        if b"bug" in data:
+            raise KeyError(data)
+        return super().receive(data, now_ms)
+
+
+@pytest.mark.anyio
+async def test_a_bug_is_told_and_the_port_opened_anew() -> None:
+    port, watch, stop, started = Port(), Remembered(), asyncio.Event(), asyncio.Event()
+    serving = asyncio.ensure_future(answer_serial(port.path, Broken, echo, watch=watch, started=started.set, stop=stop))
+    await started.wait()
+    port.speak(b"bug")
+    while len(watch.alarms) < 2:
+        await turns(1)
+    assert watch.alarms == [("serial", {"fault": "KeyError"}), ("serial port lost", {})]
+    while not port.listen():
+        port.speak(encode_message(1, b"ask"))
+        await asyncio.sleep(0.01)
+    assert port.said.startswith(encode_frame(ANSWER, 1))
+    stop.set()
+    await asyncio.wait_for(serving, timeout=60)
     port.pull()

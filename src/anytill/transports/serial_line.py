@@ -69,7 +69,10 @@ async def answer_serial(
         # Each time other numbers, or what a terminal says after a restart may look like what it said before.
         line = open_line(_any_number())
         answering = Answering(*port, line, answer, clock=clock, watch=watch, pause=False, faults=faults)
-        await _until_stopped(answering, stop, grace_s)
+        try:
+            await _until_stopped(answering, stop, grace_s)
+        except Exception as fault:  # noqa: BLE001 - our bug: told to a person, and the port is opened anew
+            watch.fault("serial", fault)
         if stop.is_set():
             return
         watch.alarm("serial port lost")

@@ -122,7 +122,11 @@ class Talk:
         while (ms := due_ms - self._clock.now_ms()) > 0:
             await self._clock.sleep_ms(ms)
         self._timer = None  # or `_arm` would cancel the task it runs in
-        self._events(self._line.wake(self._clock.now_ms()))
+        try:
+            self._events(self._line.wake(self._clock.now_ms()))
+        except Exception:
+            self.abort()  # our bug: better no line than one that never wakes again
+            raise
 
     async def _write(self) -> None:
         while True:
