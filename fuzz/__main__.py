@@ -15,8 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from anytill.dialects import load_dialects
-from fuzz.campaign import Finding, Score, Tries, keep, try_again
+from fuzz.campaign import Finding, Score, Tries, keep, served, try_again
 from fuzz.frames import FRAMES, rows, run_block, run_frames
 from fuzz.judges import Kind, Verdict
 from fuzz.processes import run_parts
@@ -38,7 +37,7 @@ def main() -> int:
     if options.only is not None:
         return _only_frames(options, console) if kinds == [FRAMES] else _only(options, console)
     wrong = _frames(options, console) if FRAMES in kinds and not options.dialect else 0
-    for dialect in (options.dialect or sorted(load_dialects())) if kinds != [FRAMES] else ():
+    for dialect in (options.dialect or served()) if kinds != [FRAMES] else ():
         scores = {Kind(kind): _campaign(dialect, Kind(kind), options) for kind in kinds if kind != FRAMES}
         console.print(_table(dialect, scores))
         for score in scores.values():
@@ -96,7 +95,7 @@ def _table(dialect: str, scores: Mapping[Kind, Score]) -> Table:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Forged messages for every dialect.")
-    parser.add_argument("--dialect", action="append", choices=sorted(load_dialects()), help="only this one")
+    parser.add_argument("--dialect", action="append", choices=served(), help="only this one")
     kinds = [*(kind.value for kind in Kind), FRAMES]
     parser.add_argument(
         "--kind", action="append", choices=kinds, help="only messages of this kind; frames: serial lines"

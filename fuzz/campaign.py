@@ -96,6 +96,12 @@ class Score:
         self.cpu_s += other.cpu_s
 
 
+def served() -> Sequence[str]:
+    """The dialects whose messages are tried: all that answer for themselves. A terminal's answers wait for the people
+    in front of it; its messages are tried by the tests of its own dialect, and its line by `frames`."""
+    return sorted(name for name, dialect in load_dialects().items() if dialect.handle is not None)
+
+
 @cache
 def genuine_of(dialect: str) -> Genuine:
     """The genuine messages of a dialect, made once in a process."""

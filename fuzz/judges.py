@@ -104,6 +104,9 @@ class Requests:
     """To a dialect's server."""
 
     def __init__(self, genuine: Genuine) -> None:
+        handle = genuine.dialect.handle
+        assert handle is not None, f"{genuine.dialect.name} is served by terminals"
+        self._handle = handle
         self._genuine = genuine
         self._desk = genuine.desk
         self._addresses = _Addresses(genuine.dialect)
@@ -117,7 +120,7 @@ class Requests:
             return Verdict.NO_ROUTE
         desk = self._desk
         desk.fresh()
-        response = run(self._genuine.dialect.handle(message.request(), desk))  # type: ignore[arg-type]
+        response = run(self._handle(message.request(), desk))  # type: ignore[arg-type]
         if response.status >= 500:
             raise Wrong(f"answered with status {response.status}")
         if not response.body:
@@ -170,7 +173,7 @@ class Requests:
         at = replace(origin, method=there.method, path=there.path)
         for moved in (at, replace(at, query=origin.body, body=b"")):
             self._desk.fresh()
-            run(self._genuine.dialect.handle(moved.request(), self._desk))  # type: ignore[arg-type]
+            run(self._handle(moved.request(), self._desk))  # type: ignore[arg-type]
             yield tuple(self._desk.asked)
 
     def moves(self) -> dict[str, set[str]]:

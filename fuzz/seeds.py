@@ -161,11 +161,13 @@ class _Writing:
     def exchanges(self, party: _Party, call: Call) -> tuple[list[_Exchange], object]:
         """What a call makes a fresh client send, and what comes of it; None when that is a refusal."""
         done: list[_Exchange] = []
+        handle = self.dialect.handle
+        assert handle is not None, f"{self.dialect.name} is served by terminals"
 
         async def send(request: HttpRequest) -> HttpResponse:
             self.desk.fresh()
             message = of_request(request)
-            response = await self.dialect.handle(message.request(), self.desk)  # type: ignore[arg-type]
+            response = await handle(message.request(), self.desk)  # type: ignore[arg-type]
             done.append(_Exchange(message, of_response(response), tuple(self.desk.asked)))
             return response
 

@@ -16,9 +16,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from anytill.bootstrap.demo import DEMO_MERCHANTS
 from anytill.core import ledger
 from anytill.core.errors import NotRefundable, RefundExceedsPaid
 from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundState
+from anytill.core.money import CNY
 from anytill.core.payment import (
     Method,
     Payment,
@@ -31,6 +33,7 @@ from anytill.core.payment import (
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects import load_dialects
+from anytill.gateway.directory import REMEMBERED_MS
 from anytill.wire.http import FORM, HttpRequest
 from tests.acceptance import semoor_till
 from tests.acceptance.tills import Told, Word
@@ -39,7 +42,9 @@ from tests.world import BASE_URL, World
 
 pytestmark = pytest.mark.anyio
 
-DIALECTS = sorted(load_dialects())
+#: Those of the demo's merchant in yuan; what is taken by a terminal in another currency is told of below.
+DIALECTS = sorted(name for name, dialect in load_dialects().items() if dialect.sandbox.currency == CNY)
+TERMINALS = sorted(name for name, dialect in load_dialects().items() if dialect.terminal is not None)
 ASKING = [name for name in DIALECTS if "query" in load_dialects()[name].operations]
 REFUNDING = [name for name in DIALECTS if "refund" in load_dialects()[name].operations]
 CANCELLING = [name for name in DIALECTS if "cancel" in load_dialects()[name].operations]
@@ -416,4 +421,32 @@ async def test_a_card_is_given_back_by_any_dialect(world: World, refunder: str) 
     await all_ask(world, order.order_no)
     told = await given_back(world, refunder, order.order_no, "R0001", 500)
     assert told.state is RefundState.DONE
+    await world.check_books(order.order_no)
+
+
+@pytest.mark.parametrize("terminal", TERMINALS)
+@pytest.mark.parametrize(("amount_fen", "verdict"), [(500, Verdict.PAID), (504, Verdict.NOT_PAID)])
+async def test_what_a_terminal_took_is_told_and_given_back_elsewhere(
+    world: World, terminal: str, amount_fen: int, verdict: Verdict
+) -> None:
+    access = load_dialects()[terminal].sandbox
+    for dialect in DIALECTS:
+        # The same merchant, whose other tills speak these; they can take no order in its currency, but know of each.
+        credential = await world.credential(dialect)
+        numbers = dict.fromkeys(credential.merchants, DEMO_MERCHANTS[access.currency].merchant_id)
+        await world.store.put_credential(replace(credential, merchants=numbers))
+    await world.pass_s(REMEMBERED_MS // 1_000)
+    presented = Secret("5200000000001096=1")
+    order = world.order(
+        amount_fen=amount_fen, currency=access.currency, method=Method.CARD, wallet=Wallet.CARD, pay_code=presented
+    )
+    told = await world.client(terminal).pay(order)
+    assert told.verdict is verdict
+    assert await all_ask(world, order.order_no) is verdict
+    if verdict is not Verdict.PAID:
+        return
+    for number, dialect in enumerate(REFUNDING):
+        assert (await given_back(world, dialect, order.order_no, f"R000{number}", 100)).state is RefundState.DONE
+    told = await world.client(terminal).query(await ref_of(world, order.order_no))
+    assert told.verdict is Verdict.PAID
     await world.check_books(order.order_no)

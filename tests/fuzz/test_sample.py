@@ -13,11 +13,11 @@ import pytest
 
 from anytill.dialects import load_dialects
 from fuzz import known
-from fuzz.campaign import Campaign, Tries, genuine_of, keep, run_campaign, try_again
+from fuzz.campaign import Campaign, Tries, genuine_of, keep, run_campaign, served, try_again
 from fuzz.judges import Kind, Requests, Verdict
 
 ROOT = Path(__file__).parents[2]
-DIALECTS = sorted(load_dialects())
+DIALECTS = served()
 #: Messages of each kind for each dialect.
 SAMPLE = 4_000
 

@@ -52,6 +52,7 @@ def tills(gateways: Sequence[Gateway]) -> Sequence[Till]:
 
     def till(gateway: Gateway) -> Till:
         async def send(request: HttpRequest) -> HttpResponse:
+            assert record.handle is not None
             return await record.handle(request, gateway)
 
         return record.client(record.sandbox_settings(BASE_URL), send)

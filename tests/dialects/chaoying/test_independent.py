@@ -164,7 +164,9 @@ async def asked(world: World, interface: Interface, body: str, path: str = "") -
     method, query, content = ("GET", body, b"") if interface.get else ("POST", "", body.encode())
     headers = {"content-type": FORM, "user-agent": "CySoftPayBox"}
     request = HttpRequest(method, path or interface.path, query, headers, content, "127.0.0.1")
-    response = await load_dialects()["chaoying"].handle(request, world.gateway)
+    handle = load_dialects()["chaoying"].handle
+    assert handle is not None
+    response = await handle(request, world.gateway)
     answer: dict[str, Any] = json.loads(response.body)
     assert response.status == 200
     if "sign" in answer:

@@ -59,6 +59,7 @@ def request(body: bytes, path: str = CHARGE, **changes: Any) -> HttpRequest:
 
 
 async def answer_to(world: World, sent: HttpRequest) -> dict[str, Any]:
+    assert DIALECT.handle is not None
     response = await DIALECT.handle(sent, world.gateway)
     assert response.status == 200
     return jsontext.decode(response.body)

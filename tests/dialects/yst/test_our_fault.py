@@ -37,6 +37,7 @@ class Shop:
 @pytest.fixture
 async def shop(desk: Desk) -> AsyncIterator[Shop]:
     async def handle(request: HttpRequest) -> HttpResponse:
+        assert DIALECT.handle is not None
         return await DIALECT.handle(request, desk.world.gateway)
 
     route = Route("POST", PATH, on_error=DIALECT.system_error)
