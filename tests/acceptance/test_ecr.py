@@ -236,6 +236,26 @@ def test_a_cashier_takes_it_back_with_ctrl_c(tmp_path: Path) -> None:
         assert not any(terminal.net_cents().values())
 
 
+def test_a_second_ctrl_c_leaves_it_open(tmp_path: Path) -> None:
+    with machine(tmp_path / "terminal") as terminal:
+        assert terminal.process is not None
+        till = Till(tmp_path / "till", ("--http", f"127.0.0.1:{terminal.http}"))
+        paying = till.start("pay", "1.03", "--qr", "--order-no", "D1")
+        assert paying.stderr is not None
+        paying.stderr.readline()
+        until(lambda: till.ask("query", "D1")[1].get("state") == "UNKNOWN", "the code on the screen")
+        # A terminal that says nothing any more.
+        terminal.process.send_signal(signal.SIGSTOP)
+        for _ in range(2):
+            paying.send_signal(signal.SIGINT)
+            until(lambda: "withdrawal" in till.steps(), "the wish to take it back")
+        _, err = paying.communicate(timeout=60)
+        assert (paying.returncode, "left open" in err) == (130, True), err
+        terminal.process.send_signal(signal.SIGCONT)
+        run = till.run("resume", "--json")
+        assert (run.returncode, json.loads(run.stdout)["verdict"]) == (1, "NOT_PAID"), run.stderr
+
+
 def test_keys_from_a_file_and_from_the_environment(tmp_path: Path) -> None:
     with machine(tmp_path / "terminal", "--pos-key", KEY, "--key-bytes", "hex") as terminal:
         (tmp_path / "key").write_text(f"{KEY}\n")
