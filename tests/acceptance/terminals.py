@@ -93,6 +93,13 @@ class Terminal(Gateway):
         """What this life has told on its screen."""
         return (self.folder / "stdout.log").read_bytes()[self._spoken_before :].decode()
 
+    def cut_off(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        assert self.process is not None
+        code = self.process.wait(60)
+        self.process = None
+        return code
+
     def slips(self) -> list[str]:
         """What was printed, oldest first."""
         return [path.read_text() for path in sorted(self.paper.glob("*.txt"))] if self.paper.exists() else []

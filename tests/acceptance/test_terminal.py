@@ -341,9 +341,9 @@ class TestOthersAtTheLine:
 
     def test_a_register_that_goes_away_while_it_waits(self, counter: Counter) -> None:
         """The trade goes on: its end is found by its number."""
-        order = sale(counter.number(), 903, "wx")
+        order = sale(counter.number(), 903, "payme")
         counter.sales.append(order)
-        content = {"amt": 9.03, "channel": "wx", "func_type": 1001, "out_trade_no": order.order_no}
+        content = {"amt": 9.03, "channel": "payme", "func_type": 1001, "out_trade_no": order.order_no}
         content |= {"scan_type": "QRCODE_PAY", "payment_timeout": 2}
         with closing(socket.create_connection(("127.0.0.1", counter.terminal.tcp_port), 10)) as gone:
             gone.sendall(written(content, counter.terminal.key, Form.RAW))
@@ -390,13 +390,13 @@ class TestTwoRegisters:
     def test_the_other_is_told_that_the_terminal_is_busy_and_how_the_first_stands(self, counter: Counter) -> None:
         other = counter.terminal.by_tcp()
         with closing(other.line), ThreadPoolExecutor(1) as threads:
-            selling = threads.submit(counter.sell, counter.till("http"), 803, "wx", scan_type="QRCODE_PAY")
+            selling = threads.submit(counter.sell, counter.till("http"), 803, "union", scan_type="QRCODE_PAY")
             until(lambda: counter.shows(803), "the code is shown")
             order = counter.sales[-1]
             refused = other.pay("OTHER001", 100)
             assert (refused.word, refused.code, refused.fields["respcd"]) == (Word.REFUSED, "4005", "9010")
             assert other.refund(order.order_no, 1).fields["respcd"] == "9010"
-            same = other.pay(order.order_no, 803, "wx", scan_type="QRCODE_PAY")
+            same = other.pay(order.order_no, 803, "union", scan_type="QRCODE_PAY")
             assert (same.word, same.fields["respcd"]) == (Word.OPEN, "1145")
             order.cancel_asked = True
             order.cancel_told.append(other.cancel().word)
