@@ -39,6 +39,22 @@ VISA, MASTERCARD, UNIONPAY, AMEX = "4111111111111111", "5200000000001096", "6200
 OCTOPUS = "12345678"
 MASKED = mask_pan(MASTERCARD)
 _CARDS = count(1)
+# What a trade is told as.
+PAID = ("6000", "0000")
+UNKNOWN = ("4005", "1145")
+USER_CANCELLED = ("6001", "1142")
+CANCELLED = ("6002", "1142")
+TIMED_OUT = ("6002", "1181")
+PRESENTED = {
+    "wx": Secret("130000000000990100"),
+    "alipay": Secret("280000000000990100"),
+    "payme": Secret("950000000000990100"),
+    "union": Secret("620000000000990100"),
+    "card_payment": Secret(f"{MASTERCARD}=900001"),
+    "octopus": Secret(f"{OCTOPUS}=900001"),
+    "unionpay_card": Secret(f"{UNIONPAY}=900001"),
+    "amex_card": Secret(f"{AMEX}=900001"),
+}
 #: For tests of what is durable when.
 on_both_stores = pytest.mark.parametrize("store_url", STORES, indirect=True)
 
