@@ -48,6 +48,10 @@ class GatewayTill:
         """The payment as it is stored, without asking the channel. Raises PaymentNotFound."""
         return await self._payments.find(self.merchant_id, ref)
 
+    async def find_refund(self, ref: RefundRef) -> Refund:
+        """The refund as it is stored, without asking the channel. Raises RefundNotFound."""
+        return await self._refunds.find(self.merchant_id, ref)
+
     async def find_by_code(self, pay_code: Secret) -> Payment:
         """The payment that holds a payer's code, as it is stored, for vendors whose orders have no number. Raises
         PaymentNotFound, also when it ended unpaid."""
