@@ -255,6 +255,37 @@ async def test_an_order_of_another_protocol_is_taken_back_by_its_payers_code_alo
     assert (await world.book(order.order_no))["net_fen"] == 0
 
 
+@pytest.mark.parametrize("makes", ["yst", "teegon"])
+async def test_a_captured_revocation_reaches_no_later_order(desk: Desk, makes: str) -> None:
+    """It found nothing when it was sent; the number is used after that."""
+    world, name = desk.world, "unitive_revoke_request"
+    order = renamed(world.order())
+    assert order.pay_code is not None
+    captured = till.request(name, desk.asking("S0007", auth_code=order.pay_code.reveal()))
+    for _ in range(2):
+        assert (await desk.post(captured))["code"] == "E11002"
+        await world.pass_s(200)
+    await world.pass_s(200)
+    await world.client(makes).pay(order)
+    for seconds in (0, 86_400):
+        await world.pass_s(seconds)
+        await world.restart()
+        answer = await desk.post(captured)
+        assert (answer["code"], answer["result"]) == ("E14004", "N")
+        assert (await world.stored("S0007")).state is PaymentState.PAID
+    fresh = desk.asking("S0007", auth_code=order.pay_code.reveal())
+    assert (await desk.call(name, fresh))["code"] == "E13000"
+
+
+async def test_a_revocation_sent_again_takes_back_what_was_on_its_way(desk: Desk) -> None:
+    world, fields = desk.world, desk.asking("S0007")
+    assert (await desk.call("unitive_revoke_request", fields))["code"] == "E11002"
+    await world.pass_s(60)
+    await world.client("yst").pay(renamed(world.order()))
+    assert (await desk.call("unitive_revoke_request", fields))["code"] == "E13000"
+    assert (await world.stored("S0007")).state is PaymentState.CANCELLED
+
+
 async def test_an_order_that_no_code_paid_is_not_taken_back_by_one(desk: Desk) -> None:
     world = desk.world
     order = world.order(method=Method.QR, wallet=Wallet.WECHAT, pay_code=None, details={"product_id": "P1"})
