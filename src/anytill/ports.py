@@ -230,8 +230,16 @@ class Register(Protocol):
     async def devices(self, merchant_id: str = "") -> Sequence[Device]:
         """A merchant's devices, or all, by dialect and number."""
 
-    async def put_code(self, code: OneTimeCode, act: Act | None = None, *, not_since_ms: int | None = None) -> bool:
-        """Keep a one-time code in place of the holder's former one; False if that one was made after `not_since_ms`."""
+    async def put_code(
+        self,
+        code: OneTimeCode,
+        act: Act | None = None,
+        *,
+        not_since_ms: int | None = None,
+        device: Device | None = None,
+    ) -> bool:
+        """Keep a one-time code in place of the holder's former one; False if that one was made after `not_since_ms`, or
+        if `device`, which is written with it, is not of this version any more."""
 
     async def use_code(self, purpose: str, digest: str, now_ms: int, holder: str) -> bool:
         """Use the holder's code up; False when it is another, used, too old or out of tries. Each call costs one try,

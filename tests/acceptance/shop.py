@@ -68,7 +68,7 @@ class Shop:
 
     def cancels(self, sale: Sale) -> list[Ask]:
         """Every way of taking the sale back."""
-        return [lambda: self.chaoying.cancel(sale.number), lambda: self.yst.revoke(sale.number)]
+        return [lambda: self.chaoying.cancel(sale.number), lambda: self.yst.revoke(sale.number, code=sale.code)]
 
     def refund(self, sale: Sale, refund: GivenBack) -> Told:
         """Give money back, as the refund's till does it; again is the very same request."""

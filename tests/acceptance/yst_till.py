@@ -102,9 +102,11 @@ class YstTill:
         """The same, for an order that the payer scans."""
         return self.call(asked("unitive_native_query_pay_request", ori_seq=order_no))
 
-    def revoke(self, order_no: str, channel: str = "W") -> Told:
-        """Take an order back: YES means that nothing of it stays with the merchant."""
-        told = self.call(asked("unitive_revoke_request", ori_seq=order_no, channel=channel))
+    def revoke(self, order_no: str, channel: str = "W", code: str = "") -> Told:
+        """Take an order back: YES means that nothing of it stays with the merchant. Of another protocol's order the
+        payer's code must be named."""
+        named = {"channel": channel, "auth_code": code} if code else {"channel": channel}
+        told = self.call(asked("unitive_revoke_request", ori_seq=order_no, **named))
         # Not taken back: that says nothing of the payment.
         return replace(told, word=Word.REFUSED) if told.word is Word.NO else told
 

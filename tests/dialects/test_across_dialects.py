@@ -18,7 +18,7 @@ import pytest
 
 from anytill.bootstrap.demo import DEMO_MERCHANTS
 from anytill.core import ledger
-from anytill.core.errors import NotRefundable, RefundExceedsPaid
+from anytill.core.errors import NotRefundable, PaymentNotFound, RefundExceedsPaid
 from anytill.core.lifecycle import OPEN_REFUND_STATES, PaymentState, RefundState
 from anytill.core.money import CNY
 from anytill.core.payment import (
@@ -52,6 +52,8 @@ ASKING_REFUNDS = [name for name in DIALECTS if "query_refund" in load_dialects()
 INVITING = [name for name in DIALECTS if Method.QR in load_dialects()[name].methods]
 #: The vendor's answer to a query names no amount; a client that has not charged the order itself cannot know it.
 TELLS_NO_AMOUNT = {"teegon"}
+#: Takes another protocol's order back only by its payer's code, which only who made the order knows.
+NEEDS_THE_CODE = {"yst"}
 #: How much a verdict promises the cashier.
 PROMISE = {Verdict.NOT_PAID: 0, Verdict.OPEN: 1, Verdict.PAID: 2}
 #: Seconds between looks at an order; together long enough for every payer and every deadline of the till.
@@ -63,6 +65,11 @@ ENDINGS = sorted(PAID_ENDINGS | {"02", "03", "04", "05", "07", "08"})
 DETAILS = {"product_id": "P1", "ip": "125.71.132.197", "redirect_url": "https://shop.example/paid"}
 
 by_each = pytest.mark.parametrize("payer", DIALECTS)
+
+
+def cancelling(payer: str) -> list[str]:
+    """Who takes back an order of this dialect, by its numbers alone."""
+    return [name for name in CANCELLING if name == payer or name not in NEEDS_THE_CODE]
 
 
 async def ref_of(world: World, order_no: str) -> PaymentRef:
@@ -138,16 +145,15 @@ def same_refund(dialect: str, told: Refund, known: Refund) -> None:
     assert told.refund_no in ("", known.refund_no)
 
 
-async def all_ask_about_refund(world: World, order_no: str, refund_no: str) -> None:
-    """Every dialect that can ask about refunds, and those that can only send it again."""
+async def all_ask_about_refund(world: World, order_no: str, refund_no: str, refunder: str) -> None:
+    """Every dialect that can ask about refunds, and who made it, if that one can only send it again."""
     for dialect in ASKING_REFUNDS:
         known = await stored_refund(world, order_no, refund_no)
         told = await world.client(dialect).query_refund(replace(known.ref, payment_id=known.payment_id))
         same_refund(dialect, told, await stored_refund(world, order_no, refund_no))
-    known = await stored_refund(world, order_no, refund_no)
-    for dialect in REFUNDING:
-        if dialect not in ASKING_REFUNDS:
-            await given_back(world, dialect, order_no, refund_no, known.amount_fen)
+    if refunder not in ASKING_REFUNDS:
+        known = await stored_refund(world, order_no, refund_no)
+        await given_back(world, refunder, order_no, refund_no, known.amount_fen)
 
 
 async def paid(world: World, dialect: str, order: PayOrder) -> Payment:
@@ -224,7 +230,7 @@ async def test_no_dialect_tells_more_than_another(world: World, payer: str) -> N
 async def test_what_one_takes_back_is_taken_back_for_all(world: World, payer: str) -> None:
     """Paid, waiting, failed, silent and contradicted orders."""
     orders: dict[str, str] = {}
-    for canceller in CANCELLING:
+    for canceller in cancelling(payer):
         for ending in ("00", "03", "04", "06", "07", "08"):
             order = world.order(ending, amount_fen=777)
             orders[order.order_no] = ending
@@ -247,11 +253,22 @@ async def test_what_one_takes_back_is_taken_back_for_all(world: World, payer: st
 
 
 @by_each
+async def test_who_needs_the_payers_code_takes_back_nothing_without_it(world: World, payer: str) -> None:
+    order = world.order(amount_fen=777)
+    await paid(world, payer, order)
+    for canceller in sorted(NEEDS_THE_CODE - {payer}):
+        with pytest.raises(PaymentNotFound):
+            await world.client(canceller).cancel(await ref_of(world, order.order_no))
+    assert await all_ask(world, order.order_no) is Verdict.PAID
+    await wallet_agrees(world, order.order_no, net_fen=777)
+
+
+@by_each
 async def test_while_the_wallet_is_silent_nobody_is_told_an_end(world: World, payer: str) -> None:
     """Orders on their way back and refunds whose end nobody knows stay open in every vendor's words, until they end."""
     meddler = await meddled(world)
     undone: dict[str, PaymentState] = {}
-    for canceller in CANCELLING:
+    for canceller in cancelling(payer):
         for ending, state in (("00", PaymentState.REVERSING), ("03", PaymentState.CANCELLING)):
             order = world.order(ending, amount_fen=777)
             await paid(world, payer, order)
@@ -260,7 +277,7 @@ async def test_while_the_wallet_is_silent_nobody_is_told_an_end(world: World, pa
             meddler.is_silent = False
             assert told.verdict is Verdict.OPEN, f"{canceller} tells of a cancel that nobody has confirmed"
             undone[order.order_no] = state
-    given: list[str] = []
+    given: dict[str, str] = {}
     for refunder in REFUNDING:
         order = world.order(amount_fen=500)
         await paid(world, payer, order)
@@ -268,7 +285,7 @@ async def test_while_the_wallet_is_silent_nobody_is_told_an_end(world: World, pa
         told_refund = await given_back(world, refunder, order.order_no, f"B{order.order_no}", 100)
         meddler.is_silent = False
         assert told_refund.state not in OUTCOMES
-        given.append(order.order_no)
+        given[order.order_no] = refunder
     meddler.is_silent = True
     for number, (order_no, state) in enumerate(undone.items()):
         assert await all_ask(world, order_no, number) is Verdict.OPEN
@@ -277,8 +294,8 @@ async def test_while_the_wallet_is_silent_nobody_is_told_an_end(world: World, pa
             with pytest.raises(NotRefundable):
                 await world.client(refunder).refund(RefundOrder(await ref_of(world, order_no), f"N{refunder}", 1))
         assert (await world.stored(order_no)).state is state
-    for order_no in given:
-        await all_ask_about_refund(world, order_no, f"B{order_no}")
+    for order_no, refunder in given.items():
+        await all_ask_about_refund(world, order_no, f"B{order_no}", refunder)
         assert (await stored_refund(world, order_no, f"B{order_no}")).state in OPEN_REFUND_STATES
         assert "refund_total" not in (await bill(world, order_no)).fields
     meddler.is_silent = False
@@ -286,8 +303,8 @@ async def test_while_the_wallet_is_silent_nobody_is_told_an_end(world: World, pa
     for order_no in undone:
         assert await all_ask(world, order_no) is Verdict.NOT_PAID
         await wallet_agrees(world, order_no, net_fen=0)
-    for order_no in given:
-        await all_ask_about_refund(world, order_no, f"B{order_no}")
+    for order_no, refunder in given.items():
+        await all_ask_about_refund(world, order_no, f"B{order_no}", refunder)
         await wallet_agrees(world, order_no, charged_fen=500, refunded_fen=100, net_fen=400)
 
 
@@ -296,20 +313,20 @@ async def test_a_refund_is_told_alike(world: World, payer: str) -> None:
     """Done at once, done later, refused, landed in the cash account, unanswered."""
     ends = {10: RefundState.DONE, 91: RefundState.DONE, 92: RefundState.FAILED, 93: RefundState.RETURNED_TO_CASH}
     ends[94] = RefundState.DONE
-    refunds: dict[str, int] = {}
+    refunds: dict[str, tuple[str, int]] = {}
     for refunder in REFUNDING:
         for amount_fen in ends:
             order = world.order(amount_fen=500)
             await paid(world, payer, order)
             await given_back(world, refunder, order.order_no, f"B{order.order_no}", amount_fen)
-            refunds[order.order_no] = amount_fen
+            refunds[order.order_no] = (refunder, amount_fen)
     for number, seconds in enumerate((0, 2, 10, 60)):
         await world.pass_s(seconds)
-        for order_no in refunds:
-            await all_ask_about_refund(world, order_no, f"B{order_no}")
+        for order_no, (refunder, _) in refunds.items():
+            await all_ask_about_refund(world, order_no, f"B{order_no}", refunder)
             assert await all_ask(world, order_no, number) is Verdict.PAID
             await bill(world, order_no)
-    for order_no, amount_fen in refunds.items():
+    for order_no, (_, amount_fen) in refunds.items():
         assert (await stored_refund(world, order_no, f"B{order_no}")).state is ends[amount_fen]
         await world.check_books(order_no)
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from anytill.core.merchant import Credential, Merchant
+from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.gateway import Office, enrolment
 from anytill.gateway.enrolment import SAID_AGAIN_MS
@@ -78,3 +79,25 @@ async def test_numbers_that_meet(world: World, monkeypatch: pytest.MonkeyPatch) 
     first = [await enrolled(world, mine, each) for each in words]
     assert len(set(first)) == len(words)
     assert [await enrolled(world, mine, each) for each in words] == first
+
+
+async def test_whether_words_name_a_person_is_asked_of_the_words(world: World) -> None:
+    """Who answers for a merchant may be told later, or change: that makes other shops' words no repetition."""
+    mine = await agent(world)
+    shop = await enrolled(world, mine, "shop")
+    wang = await enrolled(world, mine, "wang", Merchant("", "老王面馆", mobile="13900000001"))
+    for merchant_id, mobile in ((shop, "13900000002"), (wang, "")):
+        before = await office(world).merchant(merchant_id)
+        assert await office(world).change_merchant(before, changed(before, mobile=mobile), "cli:me", "merchant.set")
+    world.clock.advance(SAID_AGAIN_MS)
+    assert await enrolled(world, mine, "shop") != shop
+    assert await enrolled(world, mine, "wang") == wang
+
+
+async def test_words_without_a_person_come_again_each_day(world: World) -> None:
+    mine = await agent(world)
+    found = set()
+    for _ in range(25):
+        found.add(await enrolled(world, mine, "shop"))
+        world.clock.advance(SAID_AGAIN_MS)
+    assert len(found) == 25

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -14,18 +15,16 @@ from anytill.core.merchant import Credential, KeyShape, Merchant
 from anytill.core.passwords import password_fits, password_hash
 from anytill.core.secret import Secret
 from anytill.gateway import Office
+from anytill.gateway.codes import PASSCODE_AGAIN_MS, PASSCODE_LIFE_MS, PASSCODES_A_DAY, Passcodes
 from anytill.gateway.office import (
     ACTIVATION_DIGITS,
     ACTIVATION_LIFE_MS,
     KEY_OVERLAP_MS,
-    PASSCODE_AGAIN_MS,
-    PASSCODE_LIFE_MS,
-    PASSCODES_A_DAY,
     AlreadyThere,
     ChangedMeanwhile,
     NotThere,
 )
-from anytill.gateway.tries import Tries
+from anytill.gateway.tries import MOST_KEYS, Tries, spend_all
 from anytill.ports import StoreUnavailable, Unreachable
 from tests.world import World
 
@@ -59,12 +58,20 @@ class Bench:
     def __init__(self, world: World) -> None:
         self.world = world
         self.phones = Phones()
-        self.office = Office(world.store, world.clock, world.parts.chance, b"key", self.phones)
+        chance, key = world.parts.chance, b"key"
+        passcodes = Passcodes(world.store, world.clock, chance, key, self.phones, world.started.append, world.watch)
+        self.office = Office(world.store, world.clock, chance, key, passcodes)
 
     async def agent(self) -> Credential:
         credential = Credential("vendor", "a1", Secret("k" * 32), {})
         await self.world.store.put_credential(credential)
         return credential
+
+    async def send_passcode(self, mobile: str) -> bool:
+        """What agent a1 is told, once the message went out or not."""
+        told = self.office.send_passcode("a1", mobile)
+        await self.world.work()
+        return told
 
     async def whats(self) -> list[str]:
         """What was done, oldest first."""
@@ -165,7 +172,7 @@ def test_a_merchant_without_a_password_cannot_log_in() -> None:
 
 async def test_a_passcode_proves_a_mobile_once(bench: Bench) -> None:
     await bench.office.add_merchant(SHOP, "cli:me")
-    assert await bench.office.send_passcode("a1", SHOP.mobile)
+    assert await bench.send_passcode(SHOP.mobile)
     assert [mobile for mobile, _ in bench.phones.texts] == [SHOP.mobile]
     code = bench.phones.last_code
     assert await bench.office.merchant_by_passcode("a2", SHOP.mobile, code) is None
@@ -177,10 +184,10 @@ async def test_a_passcode_proves_a_mobile_once(bench: Bench) -> None:
 
 async def test_a_passcode_ends_and_is_guessed_at_five_times(bench: Bench) -> None:
     await bench.office.add_merchant(SHOP, "cli:me")
-    await bench.office.send_passcode("a1", SHOP.mobile)
+    await bench.send_passcode(SHOP.mobile)
     bench.world.clock.advance(PASSCODE_LIFE_MS)
     assert await bench.office.merchant_by_passcode("a1", SHOP.mobile, bench.phones.last_code) is None
-    await bench.office.send_passcode("a1", SHOP.mobile)
+    await bench.send_passcode(SHOP.mobile)
     good = bench.phones.last_code
     guesses = [f"{(int(good) + n) % 10**6:06d}" for n in range(1, 6)]
     assert set(await asyncio.gather(*(bench.office.merchant_by_passcode("a1", SHOP.mobile, g) for g in guesses))) == {
@@ -191,33 +198,53 @@ async def test_a_passcode_ends_and_is_guessed_at_five_times(bench: Bench) -> Non
 
 async def test_messages_go_out_now_and_then_and_only_to_known_mobiles(bench: Bench) -> None:
     await bench.office.add_merchant(SHOP, "cli:me")
-    assert await bench.office.send_passcode("a1", "13700000000")
+    assert await bench.send_passcode("13700000000")
     assert bench.phones.texts == []
-    assert not await bench.office.send_passcode("a1", "13700000000")
-    assert await bench.office.send_passcode("a1", SHOP.mobile)
-    assert not await bench.office.send_passcode("a1", SHOP.mobile)
+    assert not await bench.send_passcode("13700000000")
+    assert await bench.send_passcode(SHOP.mobile)
+    assert not await bench.send_passcode(SHOP.mobile)
     bench.world.clock.advance(PASSCODE_AGAIN_MS)
-    assert await bench.office.send_passcode("a1", SHOP.mobile)
+    assert await bench.send_passcode(SHOP.mobile)
     assert len(bench.phones.texts) == 2
     bench.world.clock.advance(PASSCODE_AGAIN_MS)
-    bench.phones.broken = True
-    assert not await bench.office.send_passcode("a1", SHOP.mobile)
-    sent = [await bench.office.send_passcode("a1", f"136{n:08d}") for n in range(30)]
+    sent = [await bench.send_passcode(f"136{n:08d}") for n in range(30)]
     assert not all(sent)
 
 
 async def test_one_request_for_a_message_repeated_shuts_out_that_mobile_alone(bench: Bench) -> None:
     await bench.office.add_merchant(SHOP, "cli:me")
     for _ in range(60):
-        await bench.office.send_passcode("a1", "13700000000")
-    assert await bench.office.send_passcode("a1", SHOP.mobile)
+        await bench.send_passcode("13700000000")
+    assert await bench.send_passcode(SHOP.mobile)
     sent = 1
     for _ in range(2 * PASSCODES_A_DAY):
         bench.world.clock.advance(PASSCODE_AGAIN_MS)
-        sent += await bench.office.send_passcode("a1", SHOP.mobile)
+        sent += await bench.send_passcode(SHOP.mobile)
     assert sent == len(bench.phones.texts) == PASSCODES_A_DAY
     bench.world.clock.advance(retry.DAY)
-    assert await bench.office.send_passcode("a1", SHOP.mobile)
+    assert await bench.send_passcode(SHOP.mobile)
+
+
+async def test_a_message_that_cannot_be_sent_tells_a_person_and_not_who_asked(bench: Bench) -> None:
+    await bench.office.add_merchant(SHOP, "cli:me")
+    bench.phones.broken = True
+    assert await bench.send_passcode(SHOP.mobile)
+    assert await bench.send_passcode("13700000000")
+    assert bench.world.watch.alarms == [("passcode_not_sent", {"agent": "a1"})]
+
+
+async def test_invented_mobiles_do_not_push_out_what_was_counted(bench: Bench) -> None:
+    """An agent that invents mobiles between its rounds sends a person no more messages for that."""
+    await bench.office.add_merchant(SHOP, "cli:me")
+    for number in range(5):
+        for _ in range(25):
+            bench.office.send_passcode("a1", SHOP.mobile)
+            bench.world.clock.advance(PASSCODE_AGAIN_MS)
+        for invented in range(10_001):
+            bench.office.send_passcode("a1", f"136{number}{invented:07d}")
+        bench.world.clock.advance(PASSCODE_AGAIN_MS)
+    await bench.world.work()
+    assert len(bench.phones.texts) <= PASSCODES_A_DAY
 
 
 # Devices
@@ -369,6 +396,64 @@ async def test_a_device_that_is_switched_off_while_it_is_activated_stays_off(
     assert issued.device.active
 
 
+@pytest.mark.parametrize("was_activated", [False, True])
+async def test_a_new_code_brings_no_key_that_the_code_before_it_brought(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, was_activated: bool
+) -> None:
+    """A leaked code is used just while a new one voids it."""
+    till = await with_till(bench)
+    if was_activated:
+        await bench.office.activate("vendor", await bench.office.new_code(till, KEY, "cli:me"), "10.0.0.1")
+    leaked = await bench.office.new_code(till, KEY, "cli:me")
+    put, thief = bench.world.store.put_code, []
+
+    async def put_late(*args: Any, **named: Any) -> bool:
+        thief.append(await bench.office.activate("vendor", leaked, "6.6.6.6"))
+        return await put(*args, **named)
+
+    monkeypatch.setattr(bench.world.store, "put_code", put_late)
+    with pytest.raises(ChangedMeanwhile):
+        await bench.office.new_code(till, KEY, "cli:me")
+    monkeypatch.undo()
+    owner = await bench.office.activate("vendor", await bench.office.new_code(till, KEY, "cli:me"), "10.0.0.1")
+    assert thief[0] is not None
+    assert owner is not None
+    assert owner.credential.secret != thief[0].credential.secret
+
+
+async def test_a_device_and_its_key_are_on_or_off_together(bench: Bench) -> None:
+    """Whichever of the two is switched: what is told to be off takes no money, and what takes none is told so."""
+    till = await with_till(bench)
+
+    async def both() -> tuple[bool, bool]:
+        known = await bench.world.store.credential("vendor", till.device_id)
+        assert known is not None
+        return (await bench.office.device("vendor", till.device_id)).active, known.active
+
+    for by_key, on in ((False, False), (True, True), (True, False), (False, True)):
+        if by_key:
+            await bench.office.switch_key("vendor", till.device_id, on=on, actor="cli:me")
+        else:
+            await bench.office.switch_device(till, on=on, actor="cli:me")
+        assert await both() == (on, on)
+    assert (await bench.whats())[-4:] == ["device.off", "device.on", "device.off", "device.on"]
+
+
+async def test_a_pay_box_that_is_called_as_an_agent_is_not_switched_with_its_key(bench: Bench) -> None:
+    """Boxes' numbers come over the wire; an agent's login is not theirs to take."""
+    await bench.agent()
+    await bench.office.add_merchant(SHOP, "cli:me")
+    box = Device("vendor", "a1", "m1")
+    assert await bench.office.put_device(box, "vendor:a2", "device.bind")
+    await bench.office.switch_device(box, on=False, actor="cli:me")
+    agent = await bench.world.store.credential("vendor", "a1")
+    assert agent is not None
+    assert agent.active
+    await bench.office.switch_device(box, on=True, actor="cli:me")
+    await bench.office.switch_key("vendor", "a1", on=False, actor="cli:me")
+    assert (await bench.office.device("vendor", "a1")).active
+
+
 async def test_an_activation_that_is_not_written_leaves_the_code_as_it_was(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,6 +551,16 @@ def test_tries_slide_and_are_bounded() -> None:
     assert not tries.spend("a", 149)
     tries.give_back("a")
     assert tries.spend("a", 149)
-    for n in range(20_000):
+    for n in range(MOST_KEYS + 1):
         tries.spend(f"k{n}", 200)
-    assert len(tries._at) <= 10_001
+    assert len(tries._at) == MOST_KEYS
+    assert tries.spend("late", 300)
+    assert list(tries._at) == ["late"], "what does not count any more is not kept"
+
+
+def test_what_one_limit_refuses_is_not_taken_from_another() -> None:
+    whole, each = Tries(3, 100), Tries(1, 100)
+    told = [spend_all(0, (each, name), (whole, "all")) for name in "aabcdde"]
+    assert told == [True, False, True, True, False, False, False]
+    assert set(each._at) == {"a", "b", "c"}
+    assert each.spend("d", 0)

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from anytill.core import retry
+from anytill.core.answer import RefundAnswer
 from anytill.core.errors import PayCodeInUse, PaymentNotFound, RefundExceedsPaid, TooManyRefunds
-from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.lifecycle import PaymentState, RefundEvent, RefundState
 from anytill.core.payment import Payment, PaymentRef, PayOrder, RefundOrder
 from anytill.core.secret import Secret
 from tests.world import World
@@ -190,6 +191,27 @@ async def test_refused_ones_do_not_count(world: World) -> None:
         assert (await till.refund(give_back(payment, 192))).state is RefundState.FAILED
         await world.pass_s(61)
     assert (await world.stored(payment.order_no)).refunded_fen == 0
+
+
+async def test_a_refund_that_surely_failed_is_tried_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = await world.till()
+    payment = await paid(world)
+
+    async def refused(*_: object) -> RefundAnswer:
+        return RefundAnswer(RefundEvent.REFUSED, reason="余额不足")
+
+    monkeypatch.setattr(world.wallet, "refund", refused)
+    assert (await till.refund(give_back(payment))).state is RefundState.FAILED
+    monkeypatch.undo()
+    await world.pass_s(20)
+    again = await asyncio.gather(*(till.refund(give_back(payment)) for _ in range(5)))
+    assert {refund.state for refund in again} <= {RefundState.DONE, RefundState.SUBMITTED}
+    assert (await till.refund(give_back(payment))).state is RefundState.DONE
+    assert (await world.stored(payment.order_no)).refunded_fen == 100
+    assert not world.watch.alarms, "nothing was given back twice"
+    await world.check_books(payment.order_no)
 
 
 async def test_never_more_than_was_paid(world: World) -> None:

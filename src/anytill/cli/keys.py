@@ -112,7 +112,7 @@ def end(
 def on(
     dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
 ) -> None:
-    """Accept a login's keys again."""
+    """Accept a login's keys again; a device is switched on with its key."""
     _switch(dialect, login, config, store, on=True, as_json=as_json)
 
 
@@ -120,7 +120,7 @@ def on(
 def off(
     dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
 ) -> None:
-    """Refuse a login's keys."""
+    """Refuse a login's keys; a device is switched off with its key."""
     _switch(dialect, login, config, store, on=False, as_json=as_json)
 
 

@@ -87,6 +87,12 @@ class Credential:
         return changed(self, previous=None, previous_until_ms=None)
 
     @property
+    def is_devices(self) -> bool:
+        """Whether it speaks for its one merchant without a number. An agent's does not, though its login may be the
+        number of somebody's pay box."""
+        return "" in self.merchants
+
+    @property
     def only_merchant_id(self) -> str:
         """Whose affair the credential is; "" when it speaks for several, or for nobody yet."""
         merchants = set(self.merchants.values())

@@ -12,6 +12,7 @@ from anytill.core.payment import Payment
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.gateway.attendance import Attendance
+from anytill.gateway.codes import Passcodes
 from anytill.gateway.directory import Directory
 from anytill.gateway.notices import Notices
 from anytill.gateway.office import Office
@@ -33,7 +34,12 @@ class Gateway:
         self._directory = Directory(parts.store, parts.clock)
         self._payments = Payments(parts, self._directory)
         self._refunds = Refunds(parts, self._payments)
-        self.office = Office(parts.store, parts.clock, parts.chance, parts.code_key, parts.sms, parts.aside)
+        passcodes = None
+        if parts.sms is not None:
+            passcodes = Passcodes(
+                parts.store, parts.clock, parts.chance, parts.code_key, parts.sms, parts.start, parts.watch
+            )
+        self.office = Office(parts.store, parts.clock, parts.chance, parts.code_key, passcodes, parts.aside)
         self._attendance = Attendance(parts)
         self.recovery = Recovery(parts, self._payments, self._refunds, Notices(parts, self._directory))
 

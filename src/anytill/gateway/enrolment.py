@@ -8,7 +8,8 @@ stands there tells whether it was them:
                            number 2   not there: free                    or: of the same words, so that is the merchant
 
 Words that name a person mean that person's merchant at any time. Words that name nobody may be those of two shops, so
-they are a repetition within a day only.
+they are a repetition within a day only. Which of the two they are is kept with the merchant, for who answers for it may
+change afterwards.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from anytill.core.payment import fingerprint
 from anytill.core.records import changed
 from anytill.ports import Chance, Clock, Register
 
-#: The merchant's detail that holds the digest of the words and when they were said.
+#: The merchant's detail that holds the digest of the words; and when they were said, if they named nobody.
 SAID: Final = "enrol:said"
 SAID_AGAIN_MS: Final = retry.DAY
 _DIGITS: Final = "0123456789"
@@ -32,6 +33,8 @@ _NUMBER_DIGITS: Final = 8
 _TRADE_CODE_LENGTH: Final = 10
 #: Numbers of eight digits meet now and then; this many in a row mean a fault.
 _ROUNDS: Final = 20
+#: Words that name nobody take another number each day: those of a quarter of a century.
+_ROUNDS_OF_WORDS: Final = 10_000
 
 
 class Enrolment:
@@ -61,7 +64,8 @@ class Enrolment:
         """A new merchant of the agent, and the number it has for it; the id that `merchant` brings is not used. None
         when the agent has its mobile or user name already, or just said the same words in another place."""
         digest = self._digest(credential, words) if words else ""
-        details = {**merchant.details, SAID: f"{digest} {self._clock.now_ms()}"} if words else merchant.details
+        said = digest if merchant.mobile or merchant.username else f"{digest} {self._clock.now_ms()}"
+        details = {**merchant.details, SAID: said} if words else merchant.details
         for number in self._numbers(digest):
             # In each round: somebody else may have enrolled the same person meanwhile.
             if await self._is_taken(credential.login, merchant):
@@ -88,7 +92,7 @@ class Enrolment:
         return hmac.digest(self._code_key, text.encode(), "sha256").hex()[:32]
 
     def _numbers(self, digest: str) -> Iterator[str]:
-        for place in range(_ROUNDS):
+        for place in range(_ROUNDS_OF_WORDS if digest else _ROUNDS):
             if digest:
                 drawn = hmac.digest(self._code_key, fingerprint("number", digest, str(place)).encode(), "sha256")
                 yield f"{int.from_bytes(drawn) % 10**_NUMBER_DIGITS:0{_NUMBER_DIGITS}d}"
@@ -97,10 +101,7 @@ class Enrolment:
 
     def _is_of(self, merchant: Merchant, digest: str) -> bool:
         said, _, at_ms = merchant.details.get(SAID, "").partition(" ")
-        if said != digest:
-            return False
-        has_person = bool(merchant.mobile or merchant.username)
-        return has_person or self._clock.now_ms() - int(at_ms) < SAID_AGAIN_MS
+        return said == digest and (not at_ms or self._clock.now_ms() - int(at_ms) < SAID_AGAIN_MS)
 
     async def _is_taken(self, agent_id: str, merchant: Merchant) -> bool:
         for name, found in (

@@ -7,7 +7,6 @@ could be guessed at (codes, passwords) can be tried a few times only, and a wron
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,24 +16,18 @@ from anytill.core.device import Act, Device, OneTimeCode
 from anytill.core.ids import beijing_text
 from anytill.core.merchant import Credential, KeyShape, Merchant
 from anytill.core.passwords import password_hash
-from anytill.core.payment import fingerprint
 from anytill.core.records import changed
 from anytill.core.secret import Secret
+from anytill.gateway.codes import DIGITS, Passcodes, code_digest
 from anytill.gateway.enrolment import Enrolment
 from anytill.gateway.passwords import Passwords, at_once
 from anytill.gateway.tries import Tries
-from anytill.ports import Aside, Chance, Clock, Register, Sms, Unreachable
+from anytill.ports import Aside, Chance, Clock, Register
 
-DIGITS: Final = "0123456789"
 ACTIVATION: Final = "activation"
 ACTIVATION_DIGITS: Final = 14
 ACTIVATION_LIFE_MS: Final = 15 * retry.MINUTE
 KEY_OVERLAP_MS: Final = retry.DAY
-PASSCODE: Final = "passcode"
-PASSCODE_DIGITS: Final = 6
-PASSCODE_LIFE_MS: Final = 20 * retry.MINUTE
-PASSCODE_AGAIN_MS: Final = retry.MINUTE
-PASSCODES_A_DAY: Final = 20
 _ROUNDS: Final = 20
 
 
@@ -58,11 +51,6 @@ class Issued:
     credential: Credential
 
 
-def code_digest(code_key: bytes, purpose: str, holder: str, code: str) -> str:
-    """What is kept of a one-time code. Codes are short: without the key, trying them all would find it."""
-    return hmac.digest(code_key, fingerprint(purpose, holder, code).encode(), "sha256").hex()
-
-
 def device_holder(dialect: str, device_id: str) -> str:
     """A device as the holder of a one-time code."""
     return f"{dialect}/{device_id}"
@@ -77,21 +65,18 @@ class Office:
         clock: Clock,
         chance: Chance,
         code_key: bytes,
-        sms: Sms | None,
+        passcodes: Passcodes | None,
         aside: Aside = at_once,
     ) -> None:
         self._register = register
         self._clock = clock
         self._chance = chance
         self._code_key = code_key
-        self._sms = sms
+        self._passcodes = passcodes
         self._bad_codes = Tries(5, 10 * retry.MINUTE)
         self._passwords = Passwords(clock, chance, aside)
         self._enrolment = Enrolment(register, clock, chance, code_key, self.act)
         self._unsigned = Tries(20, 10 * retry.MINUTE)
-        self._messages = Tries(20, retry.MINUTE)
-        self._asked = Tries(1, PASSCODE_AGAIN_MS)
-        self._asked_today = Tries(PASSCODES_A_DAY, retry.DAY)
 
     def act(self, actor: str, what: str, subject: str, merchant_id: str = "", **about: str) -> Act:
         """A line for the record of what was done, as of now."""
@@ -156,41 +141,16 @@ class Office:
     @property
     def can_send(self) -> bool:
         """Whether short messages go out at all."""
-        return self._sms is not None
+        return self._passcodes is not None
 
-    async def send_passcode(self, agent_id: str, mobile: str) -> bool:
-        """Send a code to this mobile, if the agent has a merchant there: to whoever asks it looks the same. False when
-        it was asked for too often, or the message could not be handed over."""
-        now_ms = self._clock.now_ms()
-        if self._sms is None:
-            return False
-        holder = f"{agent_id}/{mobile}"
-        # Of mobiles that nobody has, too: or the second "no" would tell which are known. The agent last: whoever
-        # repeats one request uses up no more than that mobile's messages.
-        limits = ((self._asked, holder), (self._asked_today, holder), (self._messages, agent_id))
-        if not all(limit.spend(key, now_ms) for limit, key in limits):
-            return False
-        code = self._chance.token(PASSCODE_DIGITS, DIGITS)
-        if await self._register.merchant_by_mobile(agent_id, mobile) is None:
-            return True
-        digest = code_digest(self._code_key, PASSCODE, holder, code)
-        kept = OneTimeCode(PASSCODE, holder, digest, now_ms, now_ms + PASSCODE_LIFE_MS)
-        if not await self._register.put_code(kept, not_since_ms=now_ms - PASSCODE_AGAIN_MS):
-            return False
-        minutes = PASSCODE_LIFE_MS // retry.MINUTE
-        try:
-            await self._sms(mobile, f"验证码{code}，{minutes}分钟内有效。请勿告诉他人。")
-        except Unreachable:
-            return False
-        return True
+    def send_passcode(self, agent_id: str, mobile: str) -> bool:
+        """Have a code sent to this mobile, if the agent has a merchant there: to whoever asks it looks the same. False
+        when it was asked for too often."""
+        return self._passcodes is not None and self._passcodes.send(agent_id, mobile)
 
     async def merchant_by_passcode(self, agent_id: str, mobile: str, code: str) -> Merchant | None:
         """The agent's merchant whose person holds this mobile; None for whatever is wrong. The code works once."""
-        holder = f"{agent_id}/{mobile}"
-        digest = code_digest(self._code_key, PASSCODE, holder, code)
-        if not await self._register.use_code(PASSCODE, digest, self._clock.now_ms(), holder):
-            return None
-        return await self._register.merchant_by_mobile(agent_id, mobile)
+        return await self._passcodes.merchant(agent_id, mobile, code) if self._passcodes else None
 
     # Devices
 
@@ -241,9 +201,13 @@ class Office:
         """Switch a device, and its key if it has one, on or off. Raises NotThere, ChangedMeanwhile."""
         device = await self.device(device.dialect, device.device_id)
         credential = await self._register.credential(device.dialect, device.device_id)
-        kept = changed(credential, active=on) if credential else None
+        await self._switch(device, credential if credential and credential.is_devices else None, on, actor)
+
+    async def _switch(self, device: Device, credential: Credential | None, on: bool, actor: str) -> None:
+        """Both or neither: a device that is told to be off takes no money."""
+        switched = changed(credential, active=on) if credential else None
         act = self._about_device(device, "device.on" if on else "device.off", actor)
-        if not await self._register.move_device(changed(device, active=on), kept, act):
+        if not await self._register.move_device(changed(device, active=on), switched, act):
             raise _changed_meanwhile("device", device.dialect, device.device_id)
 
     async def new_code(
@@ -254,7 +218,7 @@ class Office:
         ChangedMeanwhile."""
         device = await self.device(device.dialect, device.device_id)
         if device.activated_at_ms is not None:
-            await self._renew_key(device, key, actor)
+            device = await self._renewed_key(device, key, actor)
         code = self._chance.token(ACTIVATION_DIGITS, DIGITS)
         now_ms = self._clock.now_ms()
         kept = OneTimeCode(
@@ -264,17 +228,20 @@ class Office:
             now_ms,
             None if life_ms is None else now_ms + life_ms,
         )
-        if not await self._register.put_code(kept, self._about_device(device, "device.code", actor)):
-            raise RuntimeError("a code without a waiting time was not kept")
+        # With the device as it was looked at: whoever fetches its key meanwhile must not share it with this code.
+        if not await self._register.put_code(kept, self._about_device(device, "device.code", actor), device=device):
+            raise _changed_meanwhile("device", device.dialect, device.device_id)
         return code
 
-    async def _renew_key(self, device: Device, key: KeyShape, actor: str) -> None:
+    async def _renewed_key(self, device: Device, key: KeyShape, actor: str) -> Device:
         """A new key that nobody has fetched yet; written with the key, so that a second code does not push out the key
         that the device still has."""
         credential = await self._credential(device.dialect, device.device_id)
         new, act = self._rotated(credential, self._new_key(key), KEY_OVERLAP_MS, actor)
-        if not await self._register.move_device(changed(device, activated_at_ms=None), new, act):
+        device = changed(device, activated_at_ms=None)
+        if not await self._register.move_device(device, new, act):
             raise _changed_meanwhile("device", device.dialect, device.device_id)
+        return changed(device, version=device.version + 1)
 
     async def activate(self, dialect: str, code: str, peer: str) -> Issued | None:
         """The device that this code belongs to and its key; None for a code that is unknown, used or out of date, and
@@ -357,8 +324,13 @@ class Office:
         await self._move_key(ended, self._about_key(ended, "key.end", actor))
 
     async def switch_key(self, dialect: str, login: str, *, on: bool, actor: str) -> None:
-        """Accept or refuse a login's keys. Raises NotThere, ChangedMeanwhile."""
-        switched = changed(await self._credential(dialect, login), active=on)
+        """Accept or refuse a login's keys; a device is switched with its key. Raises NotThere, ChangedMeanwhile."""
+        credential = await self._credential(dialect, login)
+        device = await self._register.device(dialect, login)
+        if device is not None and credential.is_devices:
+            await self._switch(device, credential, on, actor)
+            return
+        switched = changed(credential, active=on)
         await self._move_key(switched, self._about_key(switched, "key.on" if on else "key.off", actor))
 
     async def _credential(self, dialect: str, login: str) -> Credential:

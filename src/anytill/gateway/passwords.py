@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from anytill.core import retry
 from anytill.core.errors import Overloaded
 from anytill.core.passwords import password_fits, password_hash
-from anytill.gateway.tries import Tries
+from anytill.gateway.tries import Tries, spend_all
 from anytill.gateway.under_way import UnderWay
 from anytill.ports import Aside, Chance, Clock, Work
 
@@ -56,8 +56,8 @@ class Passwords:
         now_ms = self._clock.now_ms()
         whole_name = f"{agent_id}/{name}"
         with self._place(agent_id):
-            # The name first: whoever repeats one name's wrong password uses up no more than that name's tries.
-            if not (self._wrong_of_name.spend(whole_name, now_ms) and self._wrong_of_agent.spend(agent_id, now_ms)):
+            # Whoever repeats one name's wrong password uses up no more than that name's tries.
+            if not spend_all(now_ms, (self._wrong_of_name, whole_name), (self._wrong_of_agent, agent_id)):
                 return False
             if not await self._aside(lambda: password_fits(password, kept)):
                 return False

@@ -30,6 +30,7 @@ from anytill.core.settle import ask_cancel, hear
 from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.gateway.directory import Directory
+from anytill.gateway.in_vain import InVain
 from anytill.gateway.intake import Intake
 from anytill.gateway.parts import Parts
 from anytill.ports import Channel, DueKind, FaceTicket, Payer
@@ -47,6 +48,7 @@ class Payments:
         self._store = parts.store
         self._clock = parts.clock
         self._intake = Intake(parts)
+        self.in_vain = InVain(parts.store, parts.clock)
         self._at_channel = 0  # pay calls under way: a channel that hangs must not pile them up without end
 
     async def pay(self, merchant_id: str, credential: Credential, order: PayOrder) -> Payment:

@@ -60,10 +60,14 @@ class Refunds:
 
     async def query(self, merchant_id: str, ref: RefundRef) -> Refund:
         """The refund as it stands, asked of the channel if its end is not known."""
+        return await self._fresh(await self.find(merchant_id, ref))
+
+    async def find(self, merchant_id: str, ref: RefundRef) -> Refund:
+        """The refund as it is stored, without asking the channel."""
         refund = await self._store.refund(merchant_id, ref)
         if refund is None:
             raise RefundNotFound
-        return await self._fresh(refund)
+        return refund
 
     async def refunds_of(self, merchant_id: str, payment: Payment) -> Sequence[Refund]:
         """All refunds of a payment, oldest first."""
@@ -111,7 +115,8 @@ class Refunds:
 
         What looks like a retry is one: the same amount of the same payment, asked for by the same again within a
         minute, or while the first is not done. Later it may be meant, so it is a new refund, but a person is told, and
-        not without end. Two at the same moment are given the same number, which only one of them gets.
+        not without end. One that surely failed is tried again at once, since it moved nothing. Two at the same moment
+        are given the same number, which only one of them gets.
         """
         if not order.repeat_key:
             raise ValueError("a refund without a number needs a repeat_key")
@@ -119,12 +124,12 @@ class Refunds:
         now = self._clock.now_ms()
         refunds = await self.refunds_of(payment.merchant_id, payment)
         earlier = [refund for refund in refunds if refund.refund_no.startswith(f"{series}.")]
-        if earlier:
-            last = earlier[-1]
+        counting = [refund for refund in earlier if refund.state is not RefundState.FAILED]
+        if counting:
+            last = counting[-1]
             if now - last.created_at_ms < retry.SAME_REFUND_MS or last.state in OPEN_REFUND_STATES:
                 return changed(order, refund_no=last.refund_no)
-            today = [each for each in earlier if now - each.created_at_ms < retry.DAY]
-            if sum(each.state is not RefundState.FAILED for each in today) >= retry.EQUAL_REFUNDS_A_DAY:
+            if sum(now - each.created_at_ms < retry.DAY for each in counting) >= retry.EQUAL_REFUNDS_A_DAY:
                 raise TooManyRefunds
             self._alarm(last, "the same refund was asked for once more, as a new one")
         return changed(order, refund_no=f"{series}.{len(earlier)}")

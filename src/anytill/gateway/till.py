@@ -37,6 +37,15 @@ class GatewayTill:
         """See `ports.Till`. An order older than `within_ms` is not taken back any more: NotCancellable."""
         return await self._payments.cancel(self.merchant_id, ref, within_ms)
 
+    async def remember_in_vain(self, request: str) -> None:
+        """This request found nothing to act on; it is known by a text of its own. See `is_over`."""
+        await self._payments.in_vain.remember(self.merchant_id, request)
+
+    async def is_over(self, request: str, payment: Payment) -> bool:
+        """Whether this request found nothing so long before the payment was made that it cannot have meant it: somebody
+        has captured it, and sends it again."""
+        return await self._payments.in_vain.is_over(request, payment)
+
     async def refund(self, order: RefundOrder) -> Refund:
         """See `ports.Till`."""
         return await self._refunds.refund(self.merchant_id, order)
@@ -48,6 +57,10 @@ class GatewayTill:
     async def find(self, ref: PaymentRef) -> Payment:
         """The payment as it is stored, without asking the channel. Raises PaymentNotFound."""
         return await self._payments.find(self.merchant_id, ref)
+
+    async def find_refund(self, ref: RefundRef) -> Refund:
+        """The refund as it is stored, without asking the channel. Raises RefundNotFound."""
+        return await self._refunds.find(self.merchant_id, ref)
 
     async def find_by_code(self, pay_code: Secret) -> Payment:
         """The payment that holds a payer's code, as it is stored, for vendors whose orders have no number. Raises

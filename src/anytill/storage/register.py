@@ -176,10 +176,19 @@ class SqlRegister:
 
     # One-time codes
 
-    async def put_code(self, code: OneTimeCode, act: Act | None = None, *, not_since_ms: int | None = None) -> bool:
+    async def put_code(
+        self,
+        code: OneTimeCode,
+        act: Act | None = None,
+        *,
+        not_since_ms: int | None = None,
+        device: Device | None = None,
+    ) -> bool:
         values = rows.code_values(code)
-        step = Step("put_code", values | {"not_since_ms": not_since_ms}, must_touch=1)
-        return await self._change((code.purpose, code.holder), act, step, witness=Step("code_as_put", values))
+        steps = [Step("put_code", values | {"not_since_ms": not_since_ms}, must_touch=1)]
+        if device is not None:
+            steps.append(Step("move_device", rows.device_values(device), must_touch=1))
+        return await self._change((code.purpose, code.holder), act, *steps, witness=Step("code_as_put", values))
 
     async def use_code(self, purpose: str, digest: str, now_ms: int, holder: str) -> bool:
         values: Values = {"purpose": purpose, "digest": digest, "now_ms": now_ms, "holder": holder}

@@ -68,6 +68,7 @@ async def test_a_merchant_is_brought_in_and_found_again(world: World, client: Cl
         MerchantState.ON,
     )
     assert await client.send_sms("13900000001") == 20
+    await world.work()
     code = Secret(world.outbox.to("13900000001")[0].text.removeprefix("验证码")[:6])
     assert await client.mch_id_by_code("13900000001", code) == by_password
     with pytest.raises(Refusal, match="已注册"):

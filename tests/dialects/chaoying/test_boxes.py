@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from anytill.core.device import Device
+from anytill.core.errors import Overloaded
 from anytill.core.merchant import MerchantState
 from anytill.core.records import changed
 from anytill.dialects.chaoying import words
@@ -99,7 +100,8 @@ async def test_a_box_moves_between_merchants_of_one_agent(desk: Desk) -> None:
     assert len(await binds(desk)) == 3
     # Where it stood before is nothing of the new merchant's.
     found = await device(desk)
-    assert (found.shop_id, found.details) == ("", {"device_info": "CySoftPayBox"})
+    assert (found.shop_id, found.details["device_info"]) == ("", "CySoftPayBox")
+    assert "op_user_id" not in found.details
 
 
 async def branch(desk: Desk) -> str:
@@ -119,6 +121,34 @@ async def test_what_a_bound_box_asked_elsewhere_does_not_move_it(desk: Desk, own
     # At its own merchant's it is told what a poll tells, and changes nothing.
     assert (await desk.link(SIGN, BOX))["mch_id"] == SANDBOX.number
     assert await device(desk) == before
+
+
+async def test_what_was_captured_brings_no_box_back(desk: Desk) -> None:
+    """Addresses with their signatures are kept by proxies; a box that has left stays away."""
+    number = await branch(desk)
+    there, here = {**BOX, "code_number": number}, {**BOX, "code_number": SANDBOX.number}
+    captured = [here, {**here, "op_user_id": "1"}]
+    for fields in captured:
+        assert (await desk.link(SIGN, fields))["mch_id"] == SANDBOX.number
+    for _ in range(2):
+        assert (await desk.link(f"/qrpay/{number}", there))["mch_id"] == number
+    await desk.world.pass_s(30 * 86_400)
+    for fields in captured:
+        assert (await desk.link(SIGN, fields))["msg"] == words.SIGN_USED.msg
+    assert (await desk.link(CONF, BOX))["mch_id"] == number
+    # A new sign brings it back, and what moved it away before does not do so again.
+    assert (await desk.link(SIGN, {**here, "op_user_id": "2"}))["mch_id"] == SANDBOX.number
+    assert (await desk.link(f"/qrpay/{number}", there))["msg"] == words.SIGN_USED.msg
+    assert (await desk.link(CONF, BOX))["mch_id"] == SANDBOX.number
+
+
+async def test_a_box_that_others_write_all_the_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object, **__: object) -> bool:
+        return False
+
+    monkeypatch.setattr(desk.world.gateway.office, "put_device", never)
+    answer = await desk.link(SIGN, BOX)
+    assert (answer["state"], answer["msg"]) == ("FAIL", words.REFUSALS[Overloaded].msg)
 
 
 @pytest.mark.parametrize("bound", [False, True])

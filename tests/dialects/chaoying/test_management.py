@@ -172,6 +172,7 @@ async def test_another_process_knows_the_new_number_within_seconds(desk: Desk) -
     assert (await there.manage(INFO, {"mch_id": number}))["code"] == "20005"
     # Who asks who it is, is told at once.
     assert (await there.manage(SMS, {"mobile": SHOP["Mobile"]}))["state"] == "SUCCESS"
+    await desk.world.work()
     code = last_code(desk.world, SHOP["Mobile"])
     found = await there.manage(MCH_ID, {"mobile": SHOP["Mobile"], "valid": code})
     assert found["mch_id"] == number
@@ -265,6 +266,7 @@ async def test_a_code_by_short_message_tells_the_merchant(desk: Desk) -> None:
         "code": "20",
         "msg": "短信验证码已发送",
     }
+    await desk.world.work()
     code = last_code(desk.world, DEMO_MOBILE)
     found = await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": code})
     assert {name: found[name] for name in DONE} == DONE
@@ -282,6 +284,8 @@ async def test_whether_a_mobile_is_known_does_not_show(desk: Desk) -> None:
     for mobile in (DEMO_MOBILE, "13700000000"):
         assert (await desk.manage(SMS, {"mobile": mobile}))["code"] == "20"
         assert refusal(await desk.manage(SMS, {"mobile": mobile})) == words.SMS_LATER
+    assert desk.world.outbox.to() == [], "nothing is done for a known mobile before the answer"
+    await desk.world.work()
     assert {message.mobile for message in desk.world.outbox.to()} == {DEMO_MOBILE}
     desk.world.clock.advance(MINUTE)
     assert (await desk.manage(SMS, {"mobile": DEMO_MOBILE}))["code"] == "20"
@@ -303,6 +307,7 @@ async def test_without_short_messages_it_is_said(desk: Desk) -> None:
 
 async def test_a_code_is_guessed_at_five_times_and_ends(desk: Desk) -> None:
     await desk.manage(SMS, {"mobile": DEMO_MOBILE})
+    await desk.world.work()
     good = last_code(desk.world, DEMO_MOBILE)
     for n in range(5):
         wrong = f"{(int(good) + 1 + n) % 10**6:06d}"
@@ -311,6 +316,7 @@ async def test_a_code_is_guessed_at_five_times_and_ends(desk: Desk) -> None:
     desk.world.clock.advance(MINUTE)
     await desk.manage(SMS, {"mobile": DEMO_MOBILE})
     desk.world.clock.advance(20 * MINUTE)
+    await desk.world.work()
     late = {"mobile": DEMO_MOBILE, "valid": last_code(desk.world, DEMO_MOBILE)}
     assert refusal(await desk.manage(MCH_ID, late)) == words.NOBODY
 
@@ -345,6 +351,7 @@ async def test_one_pair_is_needed(desk: Desk, fields: dict[str, str]) -> None:
 async def test_an_agent_finds_its_own_merchants_alone(desk: Desk) -> None:
     await other_agent(desk.world)
     await desk.manage(SMS, {"mobile": DEMO_MOBILE})
+    await desk.world.work()
     code = last_code(desk.world, DEMO_MOBILE)
     # Both agents have a merchant of this mobile; the code is the demo's.
     theirs = {"mobile": DEMO_MOBILE, "valid": code, **OTHER}

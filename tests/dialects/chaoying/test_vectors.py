@@ -164,6 +164,7 @@ async def test_the_management_calls_take_the_samples_and_answer_like_them(desk: 
 
     await ask("Mch_Reg", "/UnifiedPay/Mch_Reg")
     await ask("GetMchSMSValid", "/Mch/GetMchSMSValid")
+    await desk.world.work()
     code = desk.world.outbox.to("13800000000")[0].text.removeprefix("验证码")[:6]
     await ask("GetMchId", "/Mch/GetMchId", valid=code)
     await ask("GetPartnerId", "/Open/GetPartnerId")

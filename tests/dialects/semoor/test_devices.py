@@ -138,15 +138,28 @@ async def test_an_equal_refund_at_another_device_is_another_wish(second: Desk) -
     assert (await second.book())[2] == 150
 
 
-async def test_a_refunds_own_number_is_the_merchants(second: Desk) -> None:
-    """One number, bill and amount is one refund whichever till asks, in any protocol; other contents are refused."""
+async def test_devices_count_their_refunds_each_by_itself(second: Desk) -> None:
+    """Two counters that count from 1, and another protocol's till: none hears of another's refund as its own."""
     dm_id = await second.paid("5.00")
-    refund = {"action": "refund", "dm_id": dm_id, "refund": "1.00", "no": "R1"}
-    assert (await second.call(refund)).get("ok") == (await by_second(second, refund))[0] == "1"
-    again = RefundOrder(PaymentRef(payment_id=dm_id[2:]), "R1", 100)
-    assert (await (await second.world.till("chaoying")).refund(again)).refunded_fen == 100
-    assert (await by_second(second, {**refund, "refund": "2.00"}))[0] == "0"
-    assert (await second.book())[2] == 100
+    refund = {"action": "refund", "dm_id": dm_id, "refund": "1.00", "no": "1"}
+    for seconds in (0, 3_600):
+        second.world.clock.advance(seconds * 1_000)
+        for _ in range(2):
+            assert told(await second.call(refund)) == await by_second(second, refund) == ("1", "退款成功")
+    assert (await second.book())[2] == 200
+    assert (await by_second(second, {**refund, "refund": "2.00"}))[0] == "0", "its own number, used for another wish"
+    other = RefundOrder(PaymentRef(payment_id=dm_id[2:]), "RF2", 100)
+    await (await second.world.till("chaoying")).refund(other)
+    assert (await second.call({**refund, "no": "RF2"})).get("no") == "RF2"
+    assert (await second.book())[2] == 400
+
+
+async def test_counters_that_meet_at_one_moment(second: Desk) -> None:
+    dm_id = await second.paid("5.00")
+    refund = {"action": "refund", "dm_id": dm_id, "refund": "1.00", "no": "1"}
+    for _ in range(2):
+        await asyncio.gather(*(each for _ in range(3) for each in (second.call(refund), by_second(second, refund))))
+    assert (await second.book())[2] == 200
 
 
 # The payer's code in the wrong field

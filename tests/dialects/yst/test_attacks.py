@@ -277,6 +277,18 @@ async def test_a_replayed_request_moves_money_once(desk: Desk) -> None:
     await desk.world.check_books(fields["req_seq"])
 
 
+@pytest.mark.parametrize("number", ["{}", "T{}", "{}-1"])
+async def test_a_number_that_is_the_payers_code_is_not_kept(desk: Desk, number: str) -> None:
+    fields = desk.barcode()
+    fields["req_seq"] = number.format(fields["auth_code"])
+    answer = await desk.call(NAME, fields)
+    assert (answer["code"], answer["result"]) == ("E10003", "N")
+    assert "req_seq不能含有顾客的付款码" in answer["msg"]
+    assert await desk.orders() == 0
+    # The payer's code is still good.
+    assert (await desk.call(NAME, {**fields, "req_seq": "T1"}))["code"] == "E11000"
+
+
 async def test_nothing_secret_is_ever_logged_or_shown(desk: Desk) -> None:
     fields = desk.barcode()
     await desk.call(NAME, fields)

@@ -19,8 +19,9 @@ from anytill.core.errors import (
 )
 from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Credential, Merchant, MerchantState
-from anytill.core.payment import Payment, PaymentRef, PayOrder, RefundOrder, RefundRef, Verdict
+from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, RefundOrder, RefundRef, Verdict
 from anytill.core.secret import Secret
+from anytill.core.wallet import Wallet
 from anytill.dialects import Client
 from anytill.gateway.directory import REMEMBERED_MS
 from anytill.wire.http import HttpRequest
@@ -188,7 +189,25 @@ async def test_pre_orders_and_their_notices_bear_the_tills_own_number(
     assert (await desk.call("unitive_query_pay_request", desk.asking(fields["req_seq"])))["status"] == "W"
 
 
-# Other protocols' orders
+async def test_an_order_is_whose_login_the_store_has(world: World, two: tuple[Client, Client]) -> None:
+    """Also one of before terminals left any mark of their own: nothing in its details says whose it is."""
+    first = await world.credential("yst")
+    code = world.order().pay_code
+    paid = await world.gateway.till(first).pay(PayOrder("S0007", 500, pay_code=code))
+    assert not (await world.stored("S0007")).details
+    with pytest.raises(PaymentNotFound):
+        await two[1].query(PaymentRef("S0007"))
+    with pytest.raises(PaymentNotFound):
+        await two[1].cancel(PaymentRef("S0007"))
+    other = await two[1].pay(renamed(world.order(amount_fen=250)))
+    assert (other.verdict, other.payment_id == paid.payment_id) == (Verdict.PAID, False)
+    # What its own terminal sends again is the same order still.
+    assert (await two[0].pay(PayOrder("S0007", 500, pay_code=code))).payment_id == paid.payment_id
+    assert (await two[0].cancel(PaymentRef("S0007"))).state is PaymentState.CANCELLED
+    assert await sum_of_charges(world) == 250
+
+
+# Other protocols' orders and refunds
 
 
 async def test_an_order_of_another_protocol_is_reached_by_its_number(world: World, two: tuple[Client, Client]) -> None:
@@ -199,22 +218,108 @@ async def test_an_order_of_another_protocol_is_reached_by_its_number(world: Worl
         await two[0].pay(renamed(world.order()))
 
 
-@pytest.mark.parametrize("changed", [{"auth_code": "139999999999999900"}, {"channel": "A"}])
-@pytest.mark.parametrize("name", ["unitive_query_pay_request", "unitive_revoke_request"])
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("unitive_query_pay_request", {"auth_code": "139999999999999900"}),
+        ("unitive_native_query_pay_request", {"channel": "A"}),
+    ],
+)
 async def test_an_order_of_another_protocol_must_be_what_the_till_says_of_it(
     desk: Desk, name: str, changed: dict[str, str]
 ) -> None:
     """The till's own order never arrived, and its number is somebody else's: the code and the channel tell."""
-    if "channel" in changed and "revoke" not in name:
-        name = "unitive_native_query_pay_request"
     order = desk.world.order()
     await desk.world.client("teegon").pay(order)
     answer = await desk.call(name, desk.asking(order.order_no, **changed))
     assert (answer["code"], answer["result"]) == ("E11002", "N")
-    assert (await desk.world.stored(order.order_no)).state is PaymentState.PAID
     assert order.pay_code is not None
     right = {"auth_code": order.pay_code.reveal()} if "auth_code" in changed else {"channel": "W"}
     assert (await desk.call(name, desk.asking(order.order_no, **right)))["result"] == "Y"
+
+
+async def test_an_order_of_another_protocol_is_taken_back_by_its_payers_code_alone(desk: Desk) -> None:
+    """Half of all orders are of one wallet, so its letter does not tell them apart."""
+    world, name = desk.world, "unitive_revoke_request"
+    order = world.order()
+    assert order.pay_code is not None
+    code = order.pay_code.reveal()
+    await world.client("teegon").pay(order)
+    for named in ({}, {"channel": "W"}, {"auth_code": "139999999999999900"}, {"auth_code": code, "channel": "A"}):
+        answer = await desk.call(name, desk.asking(order.order_no, **named))
+        assert (answer["code"], answer["result"]) == ("E11002", "N"), named
+        assert (await world.stored(order.order_no)).state is PaymentState.PAID
+    for _ in range(2):
+        answer = await desk.call(name, desk.asking(order.order_no, auth_code=code))
+        assert (answer["code"], answer["result"]) == ("E13000", "Y")
+    assert (await world.book(order.order_no))["net_fen"] == 0
+
+
+@pytest.mark.parametrize("makes", ["yst", "teegon"])
+async def test_a_captured_revocation_reaches_no_later_order(desk: Desk, makes: str) -> None:
+    """It found nothing when it was sent; the number is used after that."""
+    world, name = desk.world, "unitive_revoke_request"
+    order = renamed(world.order())
+    assert order.pay_code is not None
+    captured = till.request(name, desk.asking("S0007", auth_code=order.pay_code.reveal()))
+    for _ in range(2):
+        assert (await desk.post(captured))["code"] == "E11002"
+        await world.pass_s(200)
+    await world.pass_s(200)
+    await world.client(makes).pay(order)
+    for seconds in (0, 86_400):
+        await world.pass_s(seconds)
+        await world.restart()
+        answer = await desk.post(captured)
+        assert (answer["code"], answer["result"]) == ("E14004", "N")
+        assert (await world.stored("S0007")).state is PaymentState.PAID
+    fresh = desk.asking("S0007", auth_code=order.pay_code.reveal())
+    assert (await desk.call(name, fresh))["code"] == "E13000"
+
+
+async def test_a_revocation_sent_again_takes_back_what_was_on_its_way(desk: Desk) -> None:
+    world, fields = desk.world, desk.asking("S0007")
+    assert (await desk.call("unitive_revoke_request", fields))["code"] == "E11002"
+    await world.pass_s(60)
+    await world.client("yst").pay(renamed(world.order()))
+    assert (await desk.call("unitive_revoke_request", fields))["code"] == "E13000"
+    assert (await world.stored("S0007")).state is PaymentState.CANCELLED
+
+
+async def test_an_order_that_no_code_paid_is_not_taken_back_by_one(desk: Desk) -> None:
+    world = desk.world
+    order = world.order(method=Method.QR, wallet=Wallet.WECHAT, pay_code=None, details={"product_id": "P1"})
+    await world.client("chaoying").pay(order)
+    for named in ({"channel": "W"}, {"auth_code": "1"}, {"auth_code": "135555550000000100"}):
+        assert (await desk.call("unitive_revoke_request", desk.asking(order.order_no, **named)))["code"] == "E11002"
+    assert (await world.stored(order.order_no)).state is PaymentState.WAITING
+
+
+@pytest.mark.parametrize("same_payment", [True, False])
+async def test_a_refund_under_another_protocols_number_is_one_more(
+    world: World, two: tuple[Client, Client], same_payment: bool
+) -> None:
+    """Whoever is told "given back" has been given something back."""
+    chaoying = world.client("chaoying")
+    paid = [await chaoying.pay(world.order(amount_fen=1_000)) for _ in range(2)]
+    earlier = await chaoying.refund(RefundOrder(paid[0].ref, "RF000007", 300))
+    meant = PaymentRef(payment_id=paid[0 if same_payment else 1].payment_id)
+    # While it has no such refund itself, a terminal may ask about the other protocol's.
+    asked = RefundRef("RF000007", payment_id=paid[0].payment_id)
+    assert (await two[0].query_refund(asked)).refund_id == earlier.refund_id
+    await world.pass_s(3_600)
+    own = [await client.refund(RefundOrder(meant, "RF000007", 300)) for client in two]
+    assert len({earlier.refund_id, *(refund.refund_id for refund in own)}) == 3
+    back = [(await world.stored(payment.order_no)).refunded_fen for payment in paid]
+    assert back == ([900, 0] if same_payment else [300, 600])
+    for client, refund in zip(two, own, strict=True):
+        assert (await client.refund(RefundOrder(meant, "RF000007", 300))).refund_id == refund.refund_id
+        asked = RefundRef("RF000007", payment_id=meant.payment_id)
+        assert (await client.query_refund(asked)).refund_id == refund.refund_id
+        with pytest.raises(RefundConflict):
+            await client.refund(RefundOrder(meant, "RF000007", 1))
+    assert sum([(await world.stored(payment.order_no)).refunded_fen for payment in paid]) == 900
+    assert (await chaoying.query_refund(RefundRef("RF000007"))).refund_id == earlier.refund_id
 
 
 async def test_nobody_takes_a_terminals_longer_number(world: World, two: tuple[Client, Client]) -> None:

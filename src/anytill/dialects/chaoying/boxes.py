@@ -11,6 +11,10 @@ The path is not signed, so that what a box once asked, under whatever address, c
 sign may do therefore rests on its own signed fields. Later versions have one for this, `code_number`: the number at the
 end of the path. A sign that holds it binds to that number alone. One without it, as v2.9.0 shows them, binds a box that
 nobody has bound and moves none; where the agent's option `box_sign` is NUMBERED it binds nothing.
+
+Nor does a request have a time or a nonce, and addresses are kept by whatever lies on the way. So a box remembers the
+signs it was bound with, and none of them brings it back to a merchant that it has left: for that a sign must say
+something else, be it another `op_user_id`.
 """
 
 from __future__ import annotations
@@ -19,8 +23,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from anytill.core.device import Device
-from anytill.core.errors import ForeignMerchant
+from anytill.core.errors import ForeignMerchant, Overloaded
 from anytill.core.merchant import Merchant
+from anytill.core.payment import fingerprint
 from anytill.core.records import changed
 from anytill.dialects.chaoying import answers, rows, words
 from anytill.dialects.chaoying import merchant_messages as messages
@@ -30,6 +35,11 @@ from anytill.dialects.chaoying.words import CallRefused
 from anytill.gateway.office import NotThere
 
 _NUMBERED: Final = "NUMBERED"
+#: The box's detail that holds the digests of all signs that could move it, with which it was bound so far.
+_SIGNS: Final = "signs"
+_DIGEST_LENGTH: Final = 16
+#: Whoever loses a round lost it to another scan of the same box.
+_ROUNDS: Final = 20
 _UNBOUND: Final = "支付终端尚未绑定商户，请继续轮询"
 
 
@@ -53,7 +63,17 @@ async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
     if fields.get("code_number", number) != number:
         raise CallRefused(words.SIGN_OF_ANOTHER)
     merchant = await caller.merchant(number)
-    known = await _box(caller, fields["op_device_id"])
+    for _ in range(_ROUNDS):
+        known = await _box(caller, fields["op_device_id"])
+        bound = _bound(known, merchant, caller, fields)
+        if bound == known or await caller.office.put_device(bound, caller.actor, "device.bind", number=number):
+            return await _told(caller, merchant, number, fields)
+    raise Overloaded
+
+
+def _bound(known: Device | None, merchant: Merchant, caller: Caller, fields: Fields) -> Device:
+    """The box as this sign has it. What the sign does not say stays, if the box stays with its merchant. Raises
+    CallRefused when the sign may not bind it."""
     if known is not None and caller.number_of(known.merchant_id) is None:
         raise CallRefused(words.BOX_ELSEWHERE)
     if known is not None and not known.active:
@@ -62,20 +82,27 @@ async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
     may_bind = known is None and caller.options.get("box_sign") != _NUMBERED
     if "code_number" not in fields and not (stays or may_bind):
         raise CallRefused(words.SIGN_WITHOUT_NUMBER)
-    bound = _bound(known, merchant, caller, fields)
-    if bound != known and not await caller.office.put_device(bound, caller.actor, "device.bind", number=number):
-        return await _qrpay(caller, fields)  # somebody else wrote the box at this moment: whose is it now?
-    return await _told(caller, merchant, number, fields)
-
-
-def _bound(known: Device | None, merchant: Merchant, caller: Caller, fields: Fields) -> Device:
-    """The box as this sign has it. What the sign does not say stays, if the box stays with its merchant."""
-    number = fields["op_device_id"]
-    device = known or Device(caller.credential.dialect, number, "", enrolled_at_ms=caller.gateway.now_ms())
-    if device.merchant_id != merchant.merchant_id:
+    device = known or Device(
+        caller.credential.dialect, fields["op_device_id"], "", enrolled_at_ms=caller.gateway.now_ms()
+    )
+    signs, sign = device.details.get(_SIGNS, "").split(), _sign_of(fields)
+    if sign in signs and not stays:
+        raise CallRefused(words.SIGN_USED)
+    if not stays:
         device = changed(device, merchant_id=merchant.merchant_id, shop_id="", details={})
     details = {name: fields[name] for name in ("device_info", "op_user_id") if name in fields}
-    return changed(device, shop_id=fields.get("op_shop_id", device.shop_id), details={**device.details, **details})
+    if sign and sign not in signs:
+        signs.append(sign)
+    remembered = {_SIGNS: " ".join(signs)} if signs else {}
+    shop_id = fields.get("op_shop_id", device.shop_id)
+    return changed(device, shop_id=shop_id, details={**device.details, **details, **remembered})
+
+
+def _sign_of(fields: Fields) -> str:
+    """What tells one sign's words from another's; "" for those that move no box."""
+    if "code_number" not in fields:
+        return ""
+    return fingerprint(*(part for pair in sorted(fields.items()) for part in pair))[:_DIGEST_LENGTH]
 
 
 async def _box(caller: Caller, device_id: str) -> Device | None:

@@ -19,7 +19,7 @@ from anytill.dialects.chaoying import answers, codec, registration, rows, words,
 from anytill.dialects.chaoying import merchant_messages as messages
 from anytill.dialects.chaoying.caller import Call, Caller, Fields
 from anytill.dialects.chaoying.words import CallRefused
-from anytill.gateway.office import PASSCODE_LIFE_MS
+from anytill.gateway.codes import PASSCODE_LIFE_MS
 from anytill.wire.errors import WireError
 from anytill.wire.jsontext import Number
 
@@ -63,7 +63,7 @@ async def _registered(caller: Caller, said: str, password: str) -> str | None:
 async def _getmchsmsvalid(caller: Caller, fields: Fields) -> dict[str, str]:
     if not caller.office.can_send:
         raise CallRefused(words.NO_SMS)
-    if not await caller.office.send_passcode(caller.agent_id, fields["mobile"]):
+    if not caller.office.send_passcode(caller.agent_id, fields["mobile"]):
         raise CallRefused(words.SMS_LATER)
     minutes = str(PASSCODE_LIFE_MS // MINUTE)
     # The one `code` that is no code: how many minutes the passcode is good for.

@@ -222,6 +222,9 @@ SIGN_OF_ANOTHER: Final = Refused(Code.MERCHANT, "商户错误：code_number与�
 SIGN_WITHOUT_NUMBER: Final = Refused(
     Code.MERCHANT, "商户错误：绑定或换绑须扫描带code_number的商户二维码，请向服务商索取，或联系服务商处理"
 )
+SIGN_USED: Final = Refused(
+    Code.MERCHANT, "商户错误：支付终端曾用此二维码绑定，换绑后不能再用，请向服务商索取新的二维码"
+)
 #: How a client takes them.
 MANAGEMENT: Final[Mapping[Refused, type[errors.Refusal]]] = {
     NOTHING_TO_REGISTER: errors.Refusal,
@@ -242,6 +245,7 @@ MANAGEMENT: Final[Mapping[Refused, type[errors.Refusal]]] = {
     BOX_ELSEWHERE: errors.Refusal,
     SIGN_OF_ANOTHER: errors.Refusal,
     SIGN_WITHOUT_NUMBER: errors.Refusal,
+    SIGN_USED: errors.Refusal,
 }
 
 REFUSALS: Final[Mapping[type[errors.Refusal], Refused]] = {

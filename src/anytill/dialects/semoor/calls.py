@@ -16,10 +16,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from anytill.core.errors import MerchantInactive, PaymentNotFound
+from anytill.core.errors import MerchantInactive, PaymentNotFound, RefundConflict, RefundNotFound
 from anytill.core.lifecycle import OPEN_REFUND_STATES, RefundState
 from anytill.core.merchant import Credential
-from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, RefundOrder, RefundRef
+from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
+from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.core.wallet import SHOWING_CODES, wallet_of
 from anytill.dialects.semoor import answers, codec, messages, words
@@ -39,6 +40,8 @@ Fields: TypeAlias = Mapping[str, str]
 NAME: Final = "semoor"
 #: Open refunds that one reading of a bill asks the channel about; the gateway asks about all of them in its own time.
 _MOST_ASKED: Final = 5
+#: Among a refund's details: the device that asked for it.
+_ASKED_BY: Final = "semoor_device"
 _DETAILS: Final = ("dic_amount", "infoaddo", "operator_id")
 
 
@@ -154,18 +157,43 @@ async def _refund(caller: Caller, fields: Fields) -> Answer:
     payment = await till.find(_bill(fields))
     if payment.method is Method.BARCODE and mask_code(no) == payment.code_hint:
         raise CallRefused(words.CODE_AS_NUMBER)
+    asked_by = {_ASKED_BY: caller.credential.login}
     order = RefundOrder(
         payment=payment.ref,
         refund_no=no,
         amount_fen=amount_fen,
-        details={"operator_id": operator} if operator else {},
+        details={**asked_by, "operator_id": operator} if operator else asked_by,
         repeat_key=caller.credential.login,
     )
-    refund = await till.refund(order)
+    refund = await (_given_back(caller, order) if no else till.refund(order))
     view = await caller.view()
     if refund.state is RefundState.DONE and view.with_slip:
         view = View(view.company, await _device_name(caller))
     return answers.refund(payment, refund, no, view)
+
+
+async def _given_back(caller: Caller, order: RefundOrder) -> Refund:
+    """The device's refund of this number: as sent while nobody else has it, else with the device behind `@`, which
+    no `no` contains. Raises as the till does."""
+    for number in (order.refund_no, f"{order.refund_no}@{caller.credential.login}"):
+        if await _is_anothers(caller, number):
+            continue
+        refund = await caller.till.refund(changed(order, refund_no=number))
+        # Somebody else may have taken the number at this moment.
+        if _is_own(caller, refund):
+            return refund
+    raise RefundConflict
+
+
+async def _is_anothers(caller: Caller, number: str) -> bool:
+    try:
+        return not _is_own(caller, await caller.till.find_refund(RefundRef(number)))
+    except RefundNotFound:
+        return False
+
+
+def _is_own(caller: Caller, refund: Refund) -> bool:
+    return refund.details.get(_ASKED_BY) == caller.credential.login
 
 
 async def _read(caller: Caller, fields: Fields) -> Answer:

@@ -7,7 +7,8 @@ Orders and refunds go by the terminal's own numbers (see `terminal`): `req_seq` 
 requests to pay and the refund's in a refund, each of them used once for ever; `ori_seq` asks about such a number;
 `trans_seq` is ours. `channel` and `auth_code` of a query and of a revocation say nothing that an own order's number
 does not say: a till that must take an order back is not sent away because of them. An order of another protocol's till
-must match them.
+must match them, and only who names its payer's code takes it back. A revocation that found no order is not let loose on
+one that is made later, for nothing in it says when it was sent.
 """
 
 from __future__ import annotations
@@ -70,55 +71,63 @@ class Call:
 
 
 async def _pay(caller: Caller, fields: Fields) -> Told:
-    terminal = caller.terminal
-    payment = await terminal.pay(order_of(fields, Method.BARCODE, terminal.mark))
+    payment = await caller.terminal.pay(order_of(fields, Method.BARCODE))
     return answers.payment(payment, await caller.printer())
 
 
 def _preorder(method: Method) -> Callable[[Caller, Fields], Awaitable[Told]]:
     async def perform(caller: Caller, fields: Fields) -> Told:
-        terminal = caller.terminal
         registered_url = caller.credential.options.get(OPTION_NOTIFY_URL, "")
-        payment = await terminal.pay(order_of(fields, method, terminal.mark, registered_url))
+        payment = await caller.terminal.pay(order_of(fields, method, registered_url))
         return answers.preorder(payment, await caller.printer())
 
     return perform
 
 
 async def _query(caller: Caller, fields: Fields) -> Told:
-    payment = await caller.till.query(await _meant(caller, fields))
+    meant = await _meant(caller, fields)
+    payment = await caller.till.query(PaymentRef(payment_id=meant.payment_id))
     return answers.query(payment, await caller.printer())
 
 
 async def _revoke(caller: Caller, fields: Fields) -> Told:
-    return answers.revoked(await caller.till.cancel(await _meant(caller, fields)))
+    till, request = caller.till, f"yst revoke {caller.credential.login} {fields['req_seq']} {fields['ori_seq']}"
+    try:
+        payment = await _meant(caller, fields, by_code=True)
+    except PaymentNotFound:
+        await till.remember_in_vain(request)
+        raise
+    if await till.is_over(request, payment):
+        raise CallRefused(words.OLD_REVOCATION)
+    return answers.revoked(await till.cancel(PaymentRef(payment_id=payment.payment_id)))
 
 
-async def _meant(caller: Caller, fields: Fields) -> PaymentRef:
-    """The order that the terminal means by `ori_seq`. Raises PaymentNotFound."""
+async def _meant(caller: Caller, fields: Fields, *, by_code: bool = False) -> Payment:
+    """The order that the terminal means by `ori_seq`; `by_code`: another protocol's only if the code that its payer
+    showed is named. Raises PaymentNotFound."""
     payment = await caller.terminal.payment(fields["ori_seq"])
-    if payment.dialect != caller.credential.dialect and not _matches(payment, fields):
+    if payment.dialect != caller.credential.dialect and not _matches(payment, fields, by_code=by_code):
         # The till's own order never arrived; this one has its number by chance.
         raise PaymentNotFound
-    return PaymentRef(payment_id=payment.payment_id)
+    return payment
 
 
-def _matches(payment: Payment, fields: Fields) -> bool:
+def _matches(payment: Payment, fields: Fields, *, by_code: bool) -> bool:
     if "channel" in fields and WALLETS[fields["channel"]] is not payment.wallet:
         return False
-    return "auth_code" not in fields or mask_code(fields["auth_code"]) == payment.code_hint
+    if "auth_code" not in fields:
+        return not by_code
+    return payment.method is Method.BARCODE and mask_code(fields["auth_code"]) == payment.code_hint
 
 
 async def _refund(caller: Caller, fields: Fields) -> Told:
-    terminal = caller.terminal
     order = RefundOrder(
         payment=PaymentRef(payment_id=fields["trans_seq"]),
         refund_no=fields["req_seq"],
         amount_fen=parse_fen(fields["refund_fee"], field="refund_fee"),
         reason=fields["reason"],
-        details=terminal.mark,
     )
-    refund = await terminal.refund(order)
+    refund = await caller.terminal.refund(order)
     payment = await caller.till.find(PaymentRef(payment_id=refund.payment_id))
     return answers.refund(refund, payment, await caller.printer())
 

@@ -12,7 +12,9 @@ from typing import Final
 
 from anytill.core.payment import Method, PayOrder
 from anytill.core.secret import Secret
+from anytill.dialects.yst import words
 from anytill.dialects.yst.messages import GOODS, WALLETS
+from anytill.dialects.yst.words import CallRefused
 from anytill.wire import jsontext
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField, MissingField, WireError
@@ -24,13 +26,15 @@ _LENGTHS: Final = {"goodsId": 50, "goodsName": 200, "price": 10, "quantity": 10}
 _TRAILING_COMMA: Final = re.compile(r",(?=\s*[}\]])")
 
 
-def order_of(fields: Mapping[str, str], method: Method, mark: Mapping[str, str], registered_url: str = "") -> PayOrder:
-    """The order of a terminal's request to pay, with the terminal's mark among its details. `registered_url` is where
-    the merchant hears of orders that name no address themselves. Raises WireError."""
+def order_of(fields: Mapping[str, str], method: Method, registered_url: str = "") -> PayOrder:
+    """The order of a terminal's request to pay. `registered_url` is where the merchant hears of orders that name no
+    address themselves. Raises WireError, and CallRefused when its number would keep the payer's code."""
     if method is Method.H5 and fields["channel"] == "W" and "ip" not in fields:
         raise MissingField("ip")
     goods = fields.get("prod_details", "")
     code = fields.get("auth_code")
+    if code and code in fields["req_seq"]:
+        raise CallRefused(words.CODE_AS_NUMBER)
     at_the_till = method is Method.BARCODE
     return PayOrder(
         order_no=fields["req_seq"],
@@ -43,7 +47,7 @@ def order_of(fields: Mapping[str, str], method: Method, mark: Mapping[str, str],
         attach=fields.get("attach", ""),
         notice_url="" if at_the_till else fields.get("notify_url") or registered_url,
         expires_in_s=int(fields["expire_time"]) if "expire_time" in fields else None,
-        details={name: fields[name] for name in _KEPT if name in fields} | dict(mark),
+        details={name: fields[name] for name in _KEPT if name in fields},
     )
 
 

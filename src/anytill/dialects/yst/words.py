@@ -114,7 +114,9 @@ UNREADABLE: Final = Refused("E10001", "验签或解密失败：请核对account�
 BAD_ACCOUNT: Final = Refused("E10002", "账号错误：account须为4到20个字符")
 TOO_LONG: Final = Refused("E10003", "参数错误：请求过长")
 NOT_SERVED: Final = Refused("E10003", "参数错误：request_type不是本平台的接口名称")
+CODE_AS_NUMBER: Final = Refused("E10003", "参数错误：req_seq不能含有顾客的付款码，请填写收银系统自己的流水号")
 MALFORMED: Final = Refused("E10003", "参数错误：请以POST提交UTF-8编码的XML报文，根节点为request，各节点只出现一次")
+OLD_REVOCATION: Final = Refused("E14004", "此撤单请求早于该订单，未撤单；确需撤单请换新的req_seq再次撤单")
 OTHER_PAYMENT: Final = Refused("E13007", "退款查询失败：trans_seq与该退款的原交易不符，请核对")
 
 
@@ -163,6 +165,6 @@ TOLD: Final[tuple[Word | Refused, ...]] = (
     *REFUND_WORDS.values(),
     *REVOKE_WORDS.values(),
     SYSTEM_ERROR,
-    *(BAD_ACCOUNT, TOO_LONG, NOT_SERVED, MALFORMED, OTHER_PAYMENT),
+    *(BAD_ACCOUNT, TOO_LONG, NOT_SERVED, CODE_AS_NUMBER, MALFORMED, OLD_REVOCATION, OTHER_PAYMENT),
     *REFUSALS.values(),
 )
