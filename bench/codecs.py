@@ -97,6 +97,8 @@ def _repeat(dialect: Dialect, requests: list[HttpRequest], gateway: Gateway) -> 
 
 def _answer(dialect: Dialect, request: HttpRequest, gateway: Gateway) -> HttpResponse:
     """Run the handler, which has nothing to wait for."""
+    if dialect.handle is None:
+        raise Failed(f"{dialect.name} is answered by terminals, not by the gateway")
     running = dialect.handle(request, gateway)
     try:
         running.__await__().send(None)

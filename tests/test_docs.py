@@ -6,6 +6,7 @@ A dialect has pages of its own under docs/, or, until somebody writes them, the 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -23,6 +24,8 @@ from anytill.channels import load_channels
 from anytill.channels.sandbox.control import SandboxControl
 from anytill.channels.sandbox.outcomes import PAY_OUTCOMES, REFUND_OUTCOMES
 from anytill.cli import app
+from anytill.cli.terminal import Fault
+from anytill.cli.window import Window
 from anytill.config import SETTINGS, environment_name, read_settings
 from anytill.core.errors import refusal_classes
 from anytill.core.lifecycle import PaymentState, RefundState
@@ -32,6 +35,12 @@ from anytill.core.wallet import Wallet
 from anytill.dialects import Dialect, load_dialects
 from anytill.dialects.chaoying.calls import CALLS
 from anytill.dialects.chaoying.words import Code, State, TradeState
+from anytill.dialects.qfpay import framing, notices
+from anytill.dialects.qfpay import messages as qfpay
+from anytill.dialects.qfpay import terminal as qfpay_terminal
+from anytill.dialects.qfpay import words as qfpay_words
+from anytill.dialects.qfpay.codec import KeyBytes, Reply
+from anytill.dialects.qfpay.trade import OPTION_NOTIFY_URL
 from anytill.dialects.semoor import messages as semoor
 from anytill.dialects.teegon import messages as teegon
 from anytill.dialects.yst import messages as yst
@@ -175,7 +184,7 @@ def test_every_route_of_a_dialect_is_on_its_page(language: str, dialect: Dialect
 def test_every_refusal_of_a_documented_dialect_is_on_its_page(language: str, dialect: Dialect) -> None:
     if not (DOCS / language / f"{dialect.name}.md").exists():
         pytest.skip("this dialect has no page of its own yet")
-    told = [str(getattr(refused, "msg", refused)) for refused in dialect.refusals.values()]
+    told = [str(getattr(refused, "msg", getattr(refused, "text", refused))) for refused in dialect.refusals.values()]
     assert not missing([f"| {text} |" for text in told], words_of_a_dialect(dialect, language))
 
 
@@ -198,6 +207,85 @@ def test_every_word_and_switch_of_teegon_is_explained(language: str) -> None:
     assert not missing([f"`{name}`" for name in fields], text)
     assert not missing([f"`{switch} = " for switch in switches], text)
     assert not missing([f"`{prefix}`" for prefix in teegon.UNPAID_TEXTS.values()], text)
+
+
+@both_languages
+def test_every_code_and_text_of_qfpay_is_explained(language: str) -> None:
+    text = words_of_a_dialect(load_dialects()["qfpay"], language)
+    assert not missing({f"| {word.code} | {word.inner} | {word.text} |" for word in qfpay_words.TOLD}, text)
+    assert set(qfpay_words.Code) <= first_cells(text)
+    errors = (value for name, value in vars(framing).items() if name.endswith("_ERROR"))
+    assert not missing({f"| 0x{code:02x} |" for code in errors}, text)
+
+
+@both_languages
+def test_every_function_channel_and_field_of_qfpay_is_explained(language: str) -> None:
+    """The rows of functions name each field that the code writes for them, and no other."""
+    text = words_of_a_dialect(load_dialects()["qfpay"], language)
+    whole: tuple[qfpay.Request, ...] = (
+        qfpay.Trade(1, qfpay_words.Channel.WX, "1", True, 1, 1, qfpay_words.ScanType.SCAN_PAY, True),
+        qfpay.RefundRequest("1", 1, allow_modify=True, move_to_back=True),
+        qfpay.PrintReceipt("1"),
+        qfpay.PrintSummary(),
+        qfpay.Inquiry("1", "1"),
+        qfpay.CancelRequest(),
+    )
+    paths = {func_type: path for path, func_type in qfpay_words.PATHS.items()}
+    for fields in map(qfpay.write, whole):
+        func_type = str(fields.pop("func_type"))
+        (row,) = re.findall(
+            rf"^\| {func_type} \| `{paths[qfpay_words.FuncType(func_type)]}` \| .*$", text, re.MULTILINE
+        )
+        assert set(re.findall(r"[A-Za-z]+_?[A-Za-z_]*", row.split("|")[4])) - {"or"} == set(fields)
+        assert set(fields) <= first_cells(text)
+    for channel, kind in qfpay_words.CHANNELS.items():
+        (row,) = re.findall(rf"^\| `{channel}` \|.*$", text, re.MULTILINE)
+        assert set(re.findall(r"[0-9]{6}", row)) == set(kind.pay_types.values())
+
+
+@both_languages
+def test_everything_that_qfpay_tells_is_explained(language: str) -> None:
+    text = words_of_a_dialect(load_dialects()["qfpay"], language)
+    columns = {2: qfpay.TRADE_DATA, 3: qfpay.REFUND_DATA, 4: qfpay.INQUIRY_DATA}
+    rows = [row.split("|") for row in re.findall(r"^\| `.* \| x? ?(?:`resmsg`)? ?\|.*$", text, re.MULTILINE)]
+    for column, names in columns.items():
+        told = {name for row in rows if row[column].strip() for name in re.findall(r"`(\w+)`", row[1])}
+        assert set(names) <= told, column
+    body = notices.PaymentNotices().facts(Payment("", "1", "1", Method.CARD, Wallet.CARD, PaymentState.PAID, 1))
+    assert not missing({f"`{name}`" for name in body}, text)
+
+
+@both_languages
+def test_every_option_of_a_qfpay_terminal_is_told_with_its_values(language: str) -> None:
+    text = words_of_a_dialect(load_dialects()["qfpay"], language)
+    options = {value for name, value in vars(qfpay_terminal).items() if name.startswith("OPTION_")}
+    values = {"key_bytes": {*KeyBytes}, "response": {"auto", *Reply}, "plain": {"on", "off"}, OPTION_NOTIFY_URL: set()}
+    assert set(values) == options | {OPTION_NOTIFY_URL}
+    for option, possible in values.items():
+        (row,) = re.findall(rf"^\| `{option}` \| .*$", text, re.MULTILINE)
+        assert not missing({f"`{value}`" for value in possible}, row)
+
+
+@both_languages
+def test_the_samples_that_do_not_verify_are_listed_as_such(language: str) -> None:
+    text = words_of_a_dialect(load_dialects()["qfpay"], language)
+    vectors = json.loads((SRC / "dialects" / "qfpay" / "vectors.json").read_text(encoding="utf-8"))
+    samples = vectors["samples_that_do_not_verify"]
+    assert len(samples) >= 5
+    assert not missing({f"| `{sample['digest']}` |" for sample in samples}, text)
+
+
+@both_languages
+def test_the_terminal_is_explained(language: str) -> None:
+    text = page(language, "terminal")
+    command = dict(commands_of(typer.main.get_command(app)))[" terminal"]
+    cells = " ".join(first_cells(text))
+    assert not missing([option for option in options_of(command) if option != "--help"], cells)
+    assert {str(fault) for fault in Fault} <= first_cells(text)
+    assert set(PAY_OUTCOMES) <= set(re.findall(r"\b[0-9]{2}\b", cells))
+    names = {"escape": "Escape", "ctrl+q": "Ctrl-Q"}
+    keys = {str(getattr(binding, "key", "")) for binding in Window.BINDINGS}
+    assert {names.get(key, key.upper()) for key in keys} <= first_cells(text)
 
 
 #: Of `by purpose`: the rows that are an operation of the client other than `pay`, whose rows bear its methods' names.

@@ -22,6 +22,7 @@ class Port:
         os.set_blocking(self.outside, False)
         self.path = os.ttyname(self._inside)
         self.said = b""  # by whoever opened it
+        self.on_its_way = bytearray()  # what the port could not take yet
 
     def listen(self) -> bytes:
         """What was said since, and before."""
@@ -68,10 +69,23 @@ class Cable:
 
     def pull(self) -> None:
         """Pull out both plugs."""
+        loop = asyncio.get_running_loop()
         for port in (self.left, self.right):
-            asyncio.get_running_loop().remove_reader(port.outside)
+            loop.remove_reader(port.outside)
+            loop.remove_writer(port.outside)
             port.pull()
 
     def _carry(self, one: Port, other: Port) -> None:
         with contextlib.suppress(OSError):
-            other.speak(os.read(one.outside, 65_536))
+            other.on_its_way += os.read(one.outside, 65_536)
+            self._push(other)
+
+    def _push(self, port: Port) -> None:
+        """A port takes a few thousand bytes at a time, and whoever reads there may be busy."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(BlockingIOError):
+            del port.on_its_way[: os.write(port.outside, port.on_its_way)]
+        if port.on_its_way:
+            loop.add_writer(port.outside, self._push, port)
+        else:
+            loop.remove_writer(port.outside)

@@ -127,8 +127,8 @@ def _read(path: Path) -> Mapping[str, str]:
     values = found.get(words.NAME, found) if isinstance(found, dict) else None
     if not isinstance(values, dict):
         stop(2, f"--settings {path}: one JSON object is expected, as `anytill sandbox --json` prints it")
-    if missing := [name for name in ("http_url", "pos_key") if not isinstance(values.get(name), str)]:
-        stop(2, f"--settings {path}: {words.NAME} needs {', '.join(missing)}")
+    if not isinstance(values.get("pos_key"), str):
+        stop(2, f"--settings {path}: {words.NAME} needs pos_key")
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
@@ -139,6 +139,9 @@ def _address(wanted: Wanted, settings: Mapping[str, str]) -> str:
         return f"tcp://{wanted.tcp}"
     if wanted.http:
         return wanted.http if "://" in wanted.http else f"http://{wanted.http}"
+    if "http_url" not in settings:
+        # It belongs to a terminal that listens on its other lines only.
+        stop(2, f"--settings {wanted.settings}: without http_url one of --http, --tcp and --serial is needed")
     return settings["http_url"]
 
 

@@ -207,3 +207,14 @@ async def test_the_text_of_a_register_in_shops(desk: Desk) -> None:
     told = said(response.body)
     assert told.codes == ("6000", "0000")
     assert (told.data["out_trade_no"], told.data["txamt"]) == ("S--1--2", "1250")
+
+
+@pytest.mark.parametrize("options", [{"response": "sometimes"}, {"key_bytes": "octal"}])
+async def test_an_option_that_means_nothing_is_noticed_before_anything_is_done(
+    desk: Desk, options: dict[str, str]
+) -> None:
+    await desk.opened(**options)
+    assert (await desk.pay()).codes == ("4005", "1145")
+    assert desk.panel.asked == []
+    ((event, fields),) = desk.world.watch.alarms
+    assert (event, fields["fault"]) == ("bug", "ValueError")

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from anytill.core.answer import Answer
-from anytill.core.merchant import Credential, MerchantState
-from anytill.core.panel import Stage, Way
+from anytill.core.merchant import Credential, Merchant, MerchantState
+from anytill.core.panel import Left, Stage, Way
 from anytill.core.payment import Payment, PaymentRef
 from anytill.core.secret import Secret
 from anytill.ports import StoreUnavailable
@@ -22,6 +22,7 @@ from tests.dialects.qfpay.desk import (
     PAID,
     PRESENTED,
     UNKNOWN,
+    USER_CANCELLED,
     Desk,
     Said,
     card,
@@ -354,3 +355,57 @@ async def test_a_merchant_that_is_off(desk: Desk) -> None:
     told = await desk.pay()
     assert told.codes == ("6002", "1203")
     assert desk.panel.asked == []
+
+
+async def test_a_refusal_that_comes_when_there_is_a_payment_already(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing about the money, so neither does the terminal."""
+    find = desk.world.store.payment
+
+    async def gone(merchant_id: str, ref: PaymentRef) -> Payment | None:
+        return None if ref.payment_id or not desk.panel.pauses else await find(merchant_id, ref)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.world.store, "payment", gone)
+        told = await desk.pay("01")
+    assert told.codes == UNKNOWN
+    await desk.world.pass_s(60)
+    assert (await desk.inquire(told.data["out_trade_no"])).inner == "0000"
+
+
+@pytest.mark.parametrize("scan_type", ["SCAN_PAY", "QRCODE_PAY"])
+async def test_the_register_takes_it_back_before_anybody_is_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, scan_type: str
+) -> None:
+    merchant_of = desk.world.gateway.merchant
+    heard: list[Said] = []
+
+    async def meanwhile(credential: Credential) -> Merchant:
+        heard.append(await desk.cancel())
+        return await merchant_of(credential)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.world.gateway, "merchant", meanwhile)
+        told = await desk.call(desk.trade(scan_type=scan_type))
+    assert (heard[0].respcd, told.codes) == ("6000", USER_CANCELLED)
+    assert (desk.panel.asked, await desk.orders()) == ([], 0)
+
+
+async def test_the_register_takes_it_back_while_it_is_being_taken_back(desk: Desk) -> None:
+    meddler = await meddled(desk.world)
+    desk.start()
+    heard: list[Said] = []
+
+    async def silent() -> Left:
+        meddler.is_silent = True
+        return Left.CANCELLED
+
+    async def register() -> None:
+        heard.append(await desk.cancel())
+        meddler.is_silent = False
+        heard.append(await desk.cancel())
+
+    desk.panel.pausing(silent, register)
+    assert (await desk.pay("03")).codes == USER_CANCELLED
+    assert [each.codes for each in heard] == [UNKNOWN, ("6000", "0000")]

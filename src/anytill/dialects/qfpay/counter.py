@@ -39,7 +39,7 @@ class Errand:
     amount_fen: int = 0
     is_refund: bool = False
     sent: bool = False  # the gateway was asked: from here on money may move
-    ref: PaymentRef | None = None  # the payment, once there is one
+    ref: PaymentRef | None = None  # the payment, once money may have moved for it
     _withdrawn: bool = False
 
     def withdraw(self) -> None:

@@ -47,7 +47,8 @@ async def give_back(caller: Caller, request: RefundRequest) -> Told:
         except CallRefused as refusal:
             return refunding.refused(refusal.word)
         except Refusal as refusal:
-            return refunding.refused(words.REFUSALS[type(refusal)])
+            # What is refused once there is a refund says nothing about the money.
+            return refunding.refused(words.REFUSALS[type(refusal)]) if errand.ref is None else refunding.uncertain()
         finally:
             if request.move_to_back:
                 counter.panel.go_home()
@@ -83,7 +84,8 @@ class _Refunding:
         try:
             refund = await self._caller.till.refund(self._order(payment, amount_fen))
         except StoreUnavailable:
-            return self._uncertain(amount_fen)
+            return self.uncertain()
+        self._errand.ref = payment.ref
         refund = await self._ended(refund)
         payment = await self._caller.till.find(payment.ref)
         word = words.REFUND_WORDS[refund.state]
@@ -95,9 +97,10 @@ class _Refunding:
         self._show(Stage.REFUSED, self._request.amount_fen or 0, hint=word.text)
         return answers.told(word)
 
-    def _uncertain(self, amount_fen: int) -> Told:
+    def uncertain(self) -> Told:
+        """Nobody knows."""
         word = words.REFUND_WORDS[RefundState.UNKNOWN]
-        self._show(Stage.UNCERTAIN, amount_fen, hint=word.text)
+        self._show(Stage.UNCERTAIN, self._request.amount_fen or 0, hint=word.text)
         return answers.told(word)
 
     async def _earlier(self, payment: Payment) -> Refund | None:

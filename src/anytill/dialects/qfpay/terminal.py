@@ -27,11 +27,6 @@ from anytill.wire.http import HttpRequest, HttpResponse
 OPTION_KEY_BYTES: Final = "key_bytes"  # ascii (the usual) or hex
 OPTION_RESPONSE: Final = "response"  # auto (the usual), aes or plain
 OPTION_PLAIN: Final = "plain"  # on: unencrypted requests are taken too
-OPTIONS: Final[Mapping[str, frozenset[str]]] = {
-    OPTION_KEY_BYTES: frozenset(KeyBytes),
-    OPTION_RESPONSE: frozenset({"auto", *Reply}),
-    OPTION_PLAIN: frozenset({"on", "off"}),
-}
 
 _CALLS: Final[Mapping[type, Callable[[Caller, Any], Awaitable[Told]]]] = {
     messages.Trade: trade.take,
@@ -70,6 +65,7 @@ class Terminal:
             credential = await gateway.credential(words.NAME, self._counter.number)
             self._keys = _keys(credential)
             opened = _opened(body, self._keys, plain=credential.options.get(OPTION_PLAIN) == "on")
+            reply = _reply(credential, opened)
         except CallRefused as refusal:
             return codec.plain_answer(answers.told(refusal.word)), Reply.PLAIN
         except Refusal as refusal:
@@ -83,7 +79,6 @@ class Terminal:
         except Exception as fault:  # noqa: BLE001 - whatever it is, money may have moved
             gateway.fault("terminal", fault)
             told = answers.told(words.SYSTEM_ERROR)
-        reply = _reply(credential, opened)
         return codec.seal_answer(told, opened.key, reply), reply
 
     async def _carried_out(self, credential: Credential, content: Content, func_type: FuncType | None) -> Told:
@@ -124,6 +119,7 @@ def _opened(body: bytes, keys: Sequence[PosKey], *, plain: bool) -> Opened:
 
 
 def _reply(credential: Credential, opened: Opened) -> Reply:
+    """How the answer travels. Raises ValueError for an option that means nothing, before anything is done."""
     wanted = credential.options.get(OPTION_RESPONSE) or "auto"
     return opened.reply if wanted == "auto" else Reply(wanted)
 

@@ -68,7 +68,8 @@ async def take(caller: Caller, trade: Trade) -> Told:
         except CallRefused as refusal:
             return taking.refused(refusal.word)
         except Refusal as refusal:
-            return taking.refused(words.REFUSALS[type(refusal)])
+            # What is refused once there is a payment says nothing about the money.
+            return taking.refused(words.REFUSALS[type(refusal)]) if errand.ref is None else taking.uncertain()
         finally:
             if trade.move_to_back:
                 counter.panel.go_home()
@@ -165,7 +166,7 @@ class _Taking:
         try:
             payment = await self._caller.pay(self._order(method, presented))
         except StoreUnavailable:
-            return self._uncertain()
+            return self.uncertain()
         self._errand.ref = payment.ref
         payment, stopped = await self._confirmed(payment)
         if payment.verdict is Verdict.OPEN:
@@ -177,7 +178,8 @@ class _Taking:
         self._show(Stage.REFUSED, hint=word.text)
         return answers.told(word, {"out_trade_no": self._trade.out_trade_no})
 
-    def _uncertain(self) -> Told:
+    def uncertain(self) -> Told:
+        """Nobody knows."""
         self._show(Stage.UNCERTAIN, hint=words.PAYMENT_WORDS[PaymentState.UNKNOWN].text)
         return answers.unknown(self._trade.out_trade_no)
 
