@@ -82,6 +82,9 @@ class Dialect:
     signs: Login
     sandbox: SandboxAccess
     sandbox_settings: Callable[[str], Mapping[str, str]]  # base address -> client_settings for the demo
+    #: The switches that a credential may have, and what each can be (None: any text). A name that ends in a dot stands
+    #: for all that add something behind it.
+    options: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
 
 
 @cache
