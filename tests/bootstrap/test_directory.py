@@ -299,3 +299,38 @@ async def test_a_currency_stays_once_there_is_a_payment(start: Start) -> None:
     with pytest.raises(SettingsError, match="it has payments in HKD, which stays"):
         await start(in_hkd.replace("HKD", "CNY"))
     assert (await start.merchant()).currency == "HKD"
+
+
+async def test_a_device_is_on_or_off_with_its_key(start: Start) -> None:
+    desk = 'login = "desk1"'
+    off = TOML.replace(desk, f"{desk}\nactive = false")
+    for toml, on in ((off, False), (TOML, False), (TOML.replace(desk, f"{desk}\nactive = true"), True), (off, False)):
+        await start(toml)
+        known = await start.store.credential("yst", "desk1")
+        assert known is not None
+        assert (known.active, (await start.office.device("yst", "desk1")).active) == (on, on)
+    await start.office.switch_key("yst", "desk1", on=True, actor="cli:me")
+    await start()
+    assert (await start.office.device("yst", "desk1")).active, "what the file does not say stays"
+    assert [what for what, _ in await start.acts()][-4:] == ["device.add", "device.on", "device.off", "device.on"]
+
+
+@pytest.mark.parametrize(
+    ("login", "options", "why"),
+    [
+        ("desk1", 'notfy_url = "https://shop.example/"', "yst has no option notfy_url; it has notify_url"),
+        ("77000001", 'box_sign = "numbered"', "option box_sign is NUMBERED or '', not 'numbered'"),
+        ("77000001", '"partner.1" = "[]"', "chaoying has no option partner.1; it has appid, .*partner_list.…"),
+    ],
+)
+async def test_an_option_that_would_switch_nothing_is_refused(start: Start, login: str, options: str, why: str) -> None:
+    line = f'login = "{login}"'
+    with pytest.raises(SettingsError, match=why):
+        await start(TOML.replace(line, f"{line}\noptions = {{ {options} }}"))
+
+
+async def test_options_that_the_dialects_have(start: Start) -> None:
+    options = {"box_sign": "NUMBERED", "partner_list.1": "[]", "appid": "wx1"}
+    told = ", ".join(f'"{name}" = "{value}"' for name, value in options.items())
+    await start(TOML.replace('login = "77000001"', f'login = "77000001"\noptions = {{ {told} }}'))
+    assert (await start.agent()).options == options

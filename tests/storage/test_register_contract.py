@@ -324,6 +324,18 @@ async def test_a_new_code_voids_the_former(store: SqlStore) -> None:
     assert await store.use_code("activation", "digest 3", NOW, "semoor/7")
 
 
+async def test_a_code_for_a_device_that_was_written_meanwhile_is_not_kept(store: SqlStore) -> None:
+    assert await store.add_device(DEVICE, None, None)
+    seen = await store.device("semoor", DEVICE.device_id)
+    assert seen is not None
+    assert await store.put_code(CODE, an_act(1), device=seen)
+    later = replace(CODE, digest="digest 2")
+    assert not await store.put_code(later, an_act(2), device=seen)
+    assert await use_up(store, "activation", "digest 2", NOW) is None
+    assert await store.acts(10) == [an_act(1)]
+    assert await store.put_code(later, device=await store.device("semoor", DEVICE.device_id))
+
+
 async def test_a_holder_gets_no_new_code_too_soon(store: SqlStore) -> None:
     assert await store.put_code(CODE, not_since_ms=0)
     again = replace(CODE, digest="digest 2", made_at_ms=NOW + 60)

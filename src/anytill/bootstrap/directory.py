@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from anytill.bootstrap.keys import dialect_named, refuse_published, refuse_weak, secret_at
+from anytill.bootstrap.keys import dialect_named, refuse_published, refuse_unknown_options, refuse_weak, secret_at
 from anytill.config import CredentialSettings, MerchantSettings, Settings, SettingsError
 from anytill.core.device import Device
 from anytill.core.merchant import Agent, Credential, Merchant
@@ -104,6 +104,7 @@ async def _refuse_taken(merchant: Merchant, store: Store) -> None:
 async def _write_credential(row: CredentialSettings, store: Store, office: Office, watch: Watch, now_ms: int) -> None:
     """The credential, and who holds it: a device signs for itself, an agent for others."""
     dialect = dialect_named(_title(row), row.dialect)
+    refuse_unknown_options(_title(row), dialect, row.options or {})
     told = _told(row)
     if dialect.signs is Login.AGENT:
         act = office.act(ACTOR, "agent.add", row.login, name=row.login)
@@ -119,7 +120,8 @@ async def _write_credential(row: CredentialSettings, store: Store, office: Offic
     if credential.secret != told.secret:
         watch.alarm("settings_key_ignored", dialect=row.dialect, login=row.login)
     if dialect.signs is Login.DEVICE and await store.device(row.dialect, row.login) is None:
-        device = Device(row.dialect, row.login, credential.merchants.get("", ""), enrolled_at_ms=now_ms)
+        merchant_id, active = credential.merchants.get("", ""), credential.active
+        device = Device(row.dialect, row.login, merchant_id, active=active, enrolled_at_ms=now_ms)
         act = office.act(ACTOR, "device.add", row.login, device.merchant_id, dialect=row.dialect)
         await store.add_device(device, None, act)
 
@@ -134,8 +136,16 @@ async def _move(
 ) -> bool:
     """Written at each start even if nothing changed, so that it is sealed with the master key of now. The merchants are
     written apart from it, for another process may be bringing some in."""
-    act = None if credential == known else office.act(ACTOR, "key.set", row.login, dialect=row.dialect)
-    if not await store.move_credential(credential, act):
+    device = await store.device(row.dialect, row.login) if credential.is_devices else None
+    if device is not None and device.active != row.active is not None:
+        # A device is on or off with its key.
+        what = "device.on" if row.active else "device.off"
+        act = office.act(ACTOR, what, row.login, device.merchant_id, dialect=row.dialect)
+        moved = await store.move_device(changed(device, active=credential.active), credential, act)
+    else:
+        set_ = None if credential == known else office.act(ACTOR, "key.set", row.login, dialect=row.dialect)
+        moved = await store.move_credential(credential, set_)
+    if not moved:
         return False
     for number, merchant_id in row.merchants.items():
         if not await _put_mandate(row, number, known.merchants.get(number, ""), merchant_id, store, office):

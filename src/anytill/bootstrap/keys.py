@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -80,6 +80,19 @@ def refuse_weak(where: str, secret: Secret) -> None:
         raise SettingsError(f"{where}: a secret has at least {LEAST_SECRET} characters")
     if secret.reveal() in {dialect.sandbox.secret for dialect in load_dialects().values()}:
         raise SettingsError(f"{where}: this is a sandbox credential, and everybody knows it")
+
+
+def refuse_unknown_options(where: str, dialect: Dialect, options: Mapping[str, str]) -> None:
+    """A switch that the dialect does not have would switch nothing, and nobody would notice. Raises SettingsError."""
+    for name, value in options.items():
+        first, dot, _ = name.partition(".")
+        if first + dot not in dialect.options:
+            known = ", ".join(f"{each}…" if each.endswith(".") else each for each in dialect.options)
+            raise SettingsError(f"{where}: {dialect.name} has no option {name}; it has {known or 'none'}")
+        allowed = dialect.options[first + dot]
+        if allowed is not None and value not in allowed:
+            can_be = " or ".join(each or "''" for each in sorted(allowed, reverse=True))
+            raise SettingsError(f"{where}: option {name} is {can_be}, not {value!r}")
 
 
 def _file_text(where: str, file: str, *, name_it: bool = True) -> str:

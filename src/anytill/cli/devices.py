@@ -55,7 +55,9 @@ def add(
         raise typer.BadParameter(f"a device of {dialect} has no key of its own, so its number must be given: --number")
     wanted = _number(device_id) if device_id else ""
     named = desk.name(name) if name else ""
-    options = desk.pairs(option or [], "--option")
+    if option and not signs:
+        raise typer.BadParameter(f"a device of {dialect} has no key of its own, and options belong to a key")
+    options = desk.options_of(found, option or [])
 
     async def task(keeping: Keeping) -> IssuedKey:
         await desk.refuse_unknown_shop(keeping, merchant_id, shop_id)

@@ -44,7 +44,7 @@ def add(
     found = desk.dialect_of(dialect, Login.MERCHANT)
     wanted = desk.login(login) if login else ""
     given = desk.given_secret(secret_env, secret_file)
-    options = desk.pairs(option or [], "--option")
+    options = desk.options_of(found, option or [])
 
     async def task(keeping: Keeping) -> IssuedKey:
         await keeping.office.merchant(merchant_id)

@@ -236,6 +236,16 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
+def options_of(dialect: Dialect, texts: Sequence[str]) -> dict[str, str]:
+    """What `--option` was given, if the dialect has such options; else the command ends. Raises BadParameter."""
+    from anytill.bootstrap.keys import refuse_unknown_options
+
+    options = pairs(texts, "--option")
+    with refused_in_a_sentence():
+        refuse_unknown_options("--option", dialect, options)
+    return options
+
+
 def show(facts: Mapping[str, object], *, as_json: bool) -> None:
     """One record."""
     typer.echo(json.dumps(facts, ensure_ascii=False) if as_json else _line(facts))

@@ -105,6 +105,9 @@ class Dialect:
     #: Fields of orders and refunds that the vendor's messages have no room for, though the vendor has what they say: a
     #: code that is shown to the terminal and not to the till, an address that is registered once.
     not_carried: frozenset[str] = frozenset()
+    #: The switches that a credential may have, and what each can be (None: any text). A name that ends in a dot stands
+    #: for all that add something behind it.
+    options: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
 
 
 @cache

@@ -28,4 +28,5 @@ DIALECT = Dialect(
     signs=Login.AGENT,
     sandbox=sandbox.SANDBOX,
     sandbox_settings=sandbox.sandbox_settings,
+    options=sandbox.OPTIONS,
 )

@@ -18,6 +18,14 @@ SANDBOX: Final = SandboxAccess(
     secret="5c1f0a94e2d84b37a6e93d7b08c2f416",  # noqa: S106 - published on purpose
     number="68500017",
 )
+#: See `options_of`.
+OPTIONS: Final[Mapping[str, frozenset[str] | None]] = {
+    **dict.fromkeys(("appid", "channel_mch_id", "sub_mch_id", "wx_mch_id", "wx_sub_mch_id", "pay_channel")),
+    "partner_list.": None,
+    "code_img_base": None,
+    "enrol_state": frozenset({"ON", "WAITING"}),
+    "box_sign": frozenset({"NUMBERED", ""}),
+}
 CLIENT_SETTINGS: Final = ("base_url", "agent_id", "key", "mch_id", "sub_appid")
 SANDBOX_OPTIONS: Final[Mapping[str, str]] = {
     "appid": "wx6850a17e00000001",

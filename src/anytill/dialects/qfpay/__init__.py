@@ -10,7 +10,8 @@ from anytill.dialects.qfpay.client import Client
 from anytill.dialects.qfpay.framing import Frames
 from anytill.dialects.qfpay.lines import Lines
 from anytill.dialects.qfpay.notices import PaymentNotices
-from anytill.dialects.qfpay.terminal import Terminal
+from anytill.dialects.qfpay.terminal import OPTIONS, Terminal
+from anytill.dialects.qfpay.trade import OPTION_NOTIFY_URL
 
 DIALECT = Dialect(
     name=words.NAME,
@@ -36,5 +37,6 @@ DIALECT = Dialect(
         tcp_line=Lines,
         serial_line=Frames,
     ),
+    options={**OPTIONS, OPTION_NOTIFY_URL: None},
     not_carried=frozenset({"pay_code", "subject", "attach", "notice_url", "refund_no"}),
 )

@@ -32,4 +32,5 @@ DIALECT = Dialect(
     signs=Login.DEVICE,
     sandbox=sandbox.SANDBOX,
     sandbox_settings=sandbox.sandbox_settings,
+    options=sandbox.OPTIONS,
 )

@@ -15,6 +15,11 @@ from anytill.dialects import SandboxAccess
 OPTION_SERVER: Final = "server"  # the address that devices are told
 OPTION_RECEIPT: Final = "receipt"  # "off": answers without slip and popup
 OPTION_UNSIGNED_REPRINT: Final = "unsigned_reprint"  # "on": reprints without a signature, from the device's address
+OPTIONS: Final[Mapping[str, frozenset[str] | None]] = {
+    OPTION_SERVER: None,
+    OPTION_RECEIPT: frozenset({"on", "off"}),
+    OPTION_UNSIGNED_REPRINT: frozenset({"on", "off"}),
+}
 
 SANDBOX: Final = SandboxAccess(
     login="57206",

@@ -34,4 +34,5 @@ DIALECT = Dialect(
     signs=Login.MERCHANT,
     sandbox=_SANDBOX,
     sandbox_settings=_sandbox_settings,
+    options=messages.OPTIONS,
 )

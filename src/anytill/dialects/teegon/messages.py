@@ -55,6 +55,9 @@ ON: Final = "on"
 OPTION_SECRET_INSTEAD_OF_SIGN: Final = "secret_instead_of_sign"  # noqa: S105 - a switch's name
 OPTION_DROP_EMPTY: Final = "drop_empty"
 OPTION_ECHO_AUTH_CODE: Final = "echo_auth_code"
+OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    name: frozenset({ON, "off"}) for name in (OPTION_SECRET_INSTEAD_OF_SIGN, OPTION_DROP_EMPTY, OPTION_ECHO_AUTH_CODE)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
 from anytill.dialects import Dialect, Login, Route
 from anytill.dialects.yst import codec, messages, sandbox, server, words
+from anytill.dialects.yst.calls import OPTION_NOTIFY_URL
 from anytill.dialects.yst.client import Client
 
 DIALECT = Dialect(
@@ -26,4 +27,5 @@ DIALECT = Dialect(
     signs=Login.DEVICE,
     sandbox=sandbox.SANDBOX,
     sandbox_settings=sandbox.sandbox_settings,
+    options={OPTION_NOTIFY_URL: None},
 )
