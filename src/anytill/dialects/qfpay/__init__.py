@@ -11,7 +11,6 @@ from anytill.dialects.qfpay.framing import Frames
 from anytill.dialects.qfpay.lines import Lines
 from anytill.dialects.qfpay.notices import PaymentNotices
 from anytill.dialects.qfpay.terminal import OPTIONS, Terminal
-from anytill.dialects.qfpay.trade import OPTION_NOTIFY_URL
 
 DIALECT = Dialect(
     name=words.NAME,
@@ -37,6 +36,6 @@ DIALECT = Dialect(
         tcp_line=Lines,
         serial_line=Frames,
     ),
-    options={**OPTIONS, OPTION_NOTIFY_URL: None},
+    options=OPTIONS,
     not_carried=frozenset({"pay_code", "subject", "attach", "notice_url", "refund_no"}),
 )

@@ -27,6 +27,12 @@ from anytill.wire.http import HttpRequest, HttpResponse
 OPTION_KEY_BYTES: Final = "key_bytes"  # ascii (the usual) or hex
 OPTION_RESPONSE: Final = "response"  # auto (the usual), aes or plain
 OPTION_PLAIN: Final = "plain"  # on: unencrypted requests are taken too
+OPTIONS: Final[Mapping[str, frozenset[str] | None]] = {
+    OPTION_KEY_BYTES: frozenset(KeyBytes),
+    OPTION_RESPONSE: frozenset({"auto", *Reply}),
+    OPTION_PLAIN: frozenset({"on", "off"}),
+    trade.OPTION_NOTIFY_URL: None,
+}
 
 _CALLS: Final[Mapping[type, Callable[[Caller, Any], Awaitable[Told]]]] = {
     messages.Trade: trade.take,
