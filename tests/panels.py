@@ -50,6 +50,7 @@ class ScriptedPanel:
     withdrawals: int = 0  # what was withdrawn while somebody was waited for
     homes: int = 0
     has_paper: bool = True
+    is_slow: bool = False  # what is presented counts although the register took its request back meanwhile
     _acts: dict[Way, deque[Act]] = field(default_factory=dict)
     _pausing: deque[Act] = field(default_factory=deque)
     _held_out: Secret | None = None
@@ -87,7 +88,7 @@ class ScriptedPanel:
         script = self._acts.get(way)
         act: Act = script.popleft() if script else self._held_out if way in (Way.TAP, Way.SCAN) else None
         said = await self._done(act)
-        if self._withdrawn:
+        if self._withdrawn and not self.is_slow:
             return Left.WITHDRAWN
         if said is None or said is Left.TIMED_OUT:
             await self.pass_ms(timeout_ms)

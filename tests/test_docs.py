@@ -246,11 +246,12 @@ def test_every_function_channel_and_field_of_qfpay_is_explained(language: str) -
 @both_languages
 def test_everything_that_qfpay_tells_is_explained(language: str) -> None:
     text = words_of_a_dialect(load_dialects()["qfpay"], language)
-    columns = {2: qfpay.TRADE_DATA, 3: qfpay.REFUND_DATA, 4: qfpay.INQUIRY_DATA}
-    rows = [row.split("|") for row in re.findall(r"^\| `.* \| x? ?(?:`resmsg`)? ?\|.*$", text, re.MULTILINE)]
+    columns = {1: qfpay.TRADE_DATA, 2: qfpay.REFUND_DATA, 3: qfpay.INQUIRY_DATA}
+    _, *rows = table_under(text, 7)
     for column, names in columns.items():
-        told = {name for row in rows if row[column].strip() for name in re.findall(r"`(\w+)`", row[1])}
-        assert set(names) <= told, column
+        # A mark stands for all names of its row; else the cell says which of them.
+        cells = [row[0] if row[column] == "x" else row[column] for row in rows]
+        assert set(re.findall(r"`(\w+)`", " ".join(cells))) == set(names), column
     body = notices.PaymentNotices().facts(Payment("", "1", "1", Method.CARD, Wallet.CARD, PaymentState.PAID, 1))
     assert not missing({f"`{name}`" for name in body}, text)
 

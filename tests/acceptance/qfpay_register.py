@@ -171,7 +171,7 @@ class Http:
 
 @dataclass
 class Tcp:
-    """One connection for many requests. With an `ending` an answer ends alike, without one it ends where it is whole."""
+    """One connection for many requests. With an `ending` an answer ends alike, else where it is whole."""
 
     port: Callable[[], int]
     ending: bytes = b""

@@ -25,8 +25,11 @@ from tests.acceptance.harness import ANYTILL, Gateway, clean_environment, comman
 from tests.acceptance.qfpay_register import Form, Http, Key, Line, QfpayTill, Serial, Tcp
 
 PUBLISHED_KEY: Final = "f46b1f08bec1f39104792cc79ec9aacd"
-#: What `--auto` holds out by a sum's last two digits; all others are paid at once.
-TOLD_ENDINGS: Final = {f"{ending:02d}" for ending in range(1, 11)}
+#: What a sum's last two digits make of it: of a code that is held out, of a card, of a code on the screen. All others
+#: are paid at once.
+CODES: Final = {f"{ending:02d}" for ending in range(1, 11)}
+CARD_ENDINGS: Final = {"04", "05", "06", "07", "08", "09"}
+SCREEN_ENDINGS: Final = {"02", "03"}
 
 
 @dataclass
@@ -185,7 +188,7 @@ def cable() -> Iterator[Cable]:
 
 @contextmanager
 def serving(*terminals: Terminal) -> Iterator[None]:
-    """Terminals that start at the same time; at the end they are stopped, their books audited and their logs searched."""
+    """Terminals that start together; at the end they are stopped, their books audited, their logs searched."""
     try:
         with ThreadPoolExecutor(len(terminals)) as threads:
             list(threads.map(lambda each: each.start(), terminals))
@@ -246,5 +249,6 @@ class Ecr:
 
 def sale(order_no: str, cents: int, channel: str = "wx", **more: Any) -> Sale:
     """An order for the judge. What the payer does is in the sum; of cards and codes on a screen nobody knows a code."""
+    told = {"fps": SCREEN_ENDINGS, "octopus": CARD_ENDINGS}.get(channel, CARD_ENDINGS if "card" in channel else CODES)
     ending = f"{cents % 100:02d}"
-    return Sale(order_no, cents, f"{channel}{ending if ending in TOLD_ENDINGS else '00'}", "qfpay", **more)
+    return Sale(order_no, cents, f"{channel}{ending if ending in told else '00'}", "qfpay", **more)

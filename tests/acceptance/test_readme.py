@@ -1,34 +1,57 @@
 """The README, read by a newcomer: every `# walk` block of it and of the pages it leads to is pasted into one bash
 session, in order, against a demo; the output of each block must hold what its `# ->` lines promise.
 
+A `# window` block is for a window of its own. It stays open behind the others, and the terminal that it starts has a
+customer who acts by himself in the place of somebody at the keys.
+
 Needs bash, md5sum, sha1sum and openssl. Where curl is missing, a stand-in with the few options that the pages use
 takes its place.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DIALECT_PAGES = ("teegon.md", "chaoying.md", "semoor.md", "yst.md", "cross-protocol.md", "sandbox.md")
+DIALECT_PAGES = (
+    "teegon.md",
+    "chaoying.md",
+    "semoor.md",
+    "yst.md",
+    "cross-protocol.md",
+    "sandbox.md",
+    "qfpay.md",
+    "terminal.md",
+)
 WALKS = {
     "en": ("README.md", *(f"docs/en/{page}" for page in DIALECT_PAGES)),
     "zh": ("README.zh.md", *(f"docs/zh/{page}" for page in DIALECT_PAGES)),
 }
-BLOCK = re.compile(r"^```bash\n# walk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```bash\n# (walk|window)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON_BLOCK = re.compile(r"^```python\n# walk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMISE = re.compile(r"^# -> (.+)$", re.MULTILINE)
 STARTED_WITHIN_S = 30
+WALKED_WITHIN_S = 300
+#: The ports that the READMEs name; others are taken in their place, as these may be somebody's.
+PORTS = re.compile(r"\b910[12]\b")
+#: A window beside the session, and what is waited for before the session goes on.
+WINDOW = """( {} ) > window.log 2>&1 &
+until grep -qs stop: window.log || ! kill -0 $!; do sleep 0.1; done
+"""
 
 CURL = f"""#!{sys.executable}
 import sys
@@ -73,13 +96,14 @@ class Step:
     page: str
     commands: str
     promises: tuple[str, ...]
+    window: bool = False
 
 
 def steps_of(language: str) -> list[Step]:
     return [
-        Step(page, commands, tuple(PROMISE.findall(commands)))
+        Step(page, commands, tuple(PROMISE.findall(commands)), window=kind == "window")
         for page in WALKS[language]
-        for commands in BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+        for kind, commands in BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
     ]
 
 
@@ -106,7 +130,15 @@ def base_url(tmp_path: Path) -> Iterator[str]:
 
 def walked(steps: list[Step], base_url: str, folder: Path) -> list[str]:
     """What each block prints, all of them in one session."""
-    environment = {**os.environ, "BASE_URL": base_url, "no_proxy": "*"}
+    terminal = json.loads((folder / "demo" / "sandbox.json").read_text(encoding="utf-8"))["qfpay"]
+    environment = {
+        **os.environ,
+        "BASE_URL": base_url,
+        "QFPAY_URL": terminal["http_url"],
+        "QFPAY_TCP": f"{terminal['tcp_host']}/{terminal['tcp_port']}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "no_proxy": "*",
+    }
     if os.environ.get("ANYTILL_TEST_CURL") == "stand-in" or shutil.which("curl") is None:
         stand_in = folder / "bin" / "curl"
         stand_in.parent.mkdir()
@@ -114,13 +146,41 @@ def walked(steps: list[Step], base_url: str, folder: Path) -> list[str]:
         stand_in.chmod(0o755)
         environment["PATH"] = f"{stand_in.parent}{os.pathsep}{environment['PATH']}"
     mark = "=== next block ==="
-    script = "".join(f"echo '{mark}'\n{step.commands}\n" for step in steps)
-    done = subprocess.run(
-        ["bash", "-u"], input=script, env=environment, cwd=folder, capture_output=True, text=True, check=False
+    ports = free_ports("9101", "9102")
+    script = "".join(f"echo '{mark}'\n{typed(step, ports)}\n" for step in steps)
+    (folder / "scripts").symlink_to(ROOT / "scripts")
+    session = subprocess.Popen(
+        ["bash", "-u"],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    assert done.stderr == ""
-    assert done.returncode == 0
-    return done.stdout.split(f"{mark}\n")[1:]
+    try:
+        stdout, stderr = session.communicate(script, timeout=WALKED_WITHIN_S)
+    finally:
+        # The windows are closed, and whatever did not come to its end.
+        with suppress(ProcessLookupError):
+            os.killpg(session.pid, signal.SIGTERM)
+    assert stderr == ""
+    assert session.returncode == 0
+    return stdout.split(f"{mark}\n")[1:]
+
+
+def free_ports(*names: str) -> dict[str, str]:
+    """A free port for each of these."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
+        return {name: str(each.getsockname()[1]) for name, each in zip(names, sockets, strict=True)}
+
+
+def typed(step: Step, ports: Mapping[str, str]) -> str:
+    """What goes into the session for a block."""
+    commands = PORTS.sub(lambda named: ports[named[0]], step.commands)
+    return WINDOW.format(commands.replace("anytill terminal", "anytill terminal --auto")) if step.window else commands
 
 
 @pytest.mark.parametrize("language", sorted(WALKS))

@@ -27,7 +27,6 @@ from tests.acceptance.qfpay_register import (
     Key,
     QfpayTill,
     Serial,
-    Tcp,
     frame,
     read,
     written,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+import anyio
 import pytest
 
 from anytill.core.answer import RefundAnswer
@@ -229,6 +230,37 @@ async def test_the_register_takes_it_back_while_the_cashier_thinks(desk: Desk) -
     assert told.codes == ("6001", "1155")
     assert [each.codes for each in heard] == [DONE, ("4005", "9010")]
     assert await desk.net_fen(number) == 500
+
+
+async def test_a_refund_while_the_terminal_is_at_something_else(desk: Desk) -> None:
+    number = await paid(desk)
+    heard: list[Said] = []
+
+    async def register() -> Secret:
+        heard.append(await desk.refund(number))
+        return Secret("100")
+
+    desk.panel.will(Way.SCAN, register)
+    assert (await desk.call(desk.trade())).respcd == "6002"  # what was held out is no payer's code
+    desk.panel.will(Way.AMOUNT, register)
+    assert (await desk.refund(number, allow_modify_flag=1)).data["txamt"] == "100"
+    assert [each.codes for each in heard] == [("4005", "9010")] * 2
+    assert await desk.net_fen(number) == 400
+
+
+async def test_two_refunds_that_come_together(desk: Desk) -> None:
+    """Whatever the order in which they go on: one is done, the other is told that the terminal is busy."""
+    number = await paid(desk)
+    heard: list[Said] = []
+
+    async def one(amount: str) -> None:
+        heard.append(await desk.refund(number, refund_amount=amount))
+
+    async with anyio.create_task_group() as group:
+        for amount in ("1", "2"):
+            group.start_soon(one, amount)
+    assert sorted(each.codes for each in heard) == [("4005", "9010"), DONE]
+    assert len(await refunds(desk, number)) == 1
 
 
 async def test_the_sum_of_a_card_of_today_cannot_be_changed(desk: Desk) -> None:

@@ -284,7 +284,9 @@ async def test_nobody_comes(desk: Desk, channel: str, timeouts: dict[str, Any], 
     assert await desk.orders() == 0
 
 
-async def test_the_register_takes_back_what_waits(desk: Desk) -> None:
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_the_register_takes_back_what_waits(desk: Desk, is_slow: bool) -> None:
+    desk.panel.is_slow = is_slow
     heard: list[Said] = []
 
     async def register() -> Secret:
@@ -299,7 +301,9 @@ async def test_the_register_takes_back_what_waits(desk: Desk) -> None:
     assert await desk.orders() == 0
 
 
-async def test_the_register_takes_it_back_at_the_pin(desk: Desk) -> None:
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_the_register_takes_it_back_at_the_pin(desk: Desk, is_slow: bool) -> None:
+    desk.panel.is_slow = is_slow
     heard: list[Said] = []
 
     async def register() -> Secret:
