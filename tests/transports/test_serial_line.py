@@ -199,6 +199,44 @@ async def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_question_that_was_given_up_keeps_its_turn() -> None:
+    clock, port = StandingClock(), Port()
+    send = register(port.path, first=5, clock=clock, timeout_ms=10_000)
+    late = await until_waiting(send, port, b"withdraw", 5)
+    await acknowledge(send, port, 5)
+    clock.advance(10_000)
+    with pytest.raises(Unreachable, match="in time"):
+        await late
+    asking = await until_waiting(send, port, b"pay", 6)
+    await acknowledge(send, port, 6)
+    port.speak(encode_message(98, b"withdrawn") + encode_message(99, b"paid"))
+    assert await asking == b"paid"
+    await send.aclose()
+    port.pull()
+
+
+@pytest.mark.anyio
+async def test_a_question_that_the_terminal_lost_costs_one_more_and_no_third() -> None:
+    clock, port = StandingClock(), Port()
+    send = register(port.path, first=5, clock=clock, timeout_ms=10_000)
+    for number, body in ((5, b"lost"), (6, b"dropped")):
+        asking = await until_waiting(send, port, body, number)
+        await acknowledge(send, port, number)
+        if body == b"dropped":
+            port.speak(encode_message(98, b"[dropped]"))
+            assert await port.hear(11) == encode_frame(ANSWER, 98)
+        clock.advance(10_000)
+        with pytest.raises(Unreachable, match="in time"):
+            await asking
+    asking = await until_waiting(send, port, b"pay", 7)
+    await acknowledge(send, port, 7)
+    port.speak(encode_message(99, b"[pay]"))
+    assert await asking == b"[pay]"
+    await send.aclose()
+    port.pull()
+
+
+@pytest.mark.anyio
 async def test_a_refusal_is_no_word_about_what_was_done() -> None:
     port = Port()
     send = register(port.path, first=5)

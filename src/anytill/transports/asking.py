@@ -1,8 +1,10 @@
 """The asking end of a line: a register at its terminal.
 
 Nothing in an answer says which question it belongs to, unless the line does. Answers come in the order of the
-questions, and a question is acknowledged before it is answered. So what arrives while no question is acknowledged is a
-late answer to one that nobody waits for any more: it is dropped, never taken for the next one's.
+questions, and a question is acknowledged before it is answered. So a question that was given up keeps its turn: the
+next answer is its own, late, and is dropped, as is one that comes while no question is acknowledged. But the terminal
+may have lost that question. Then a good answer is dropped in its turn; whoever waited for that gives up too and keeps
+no turn, so that question and answer meet again. Whoever asked still has to look whether the answer is to his question.
 
 Whatever goes wrong here says nothing about what the terminal did: it is Unreachable, and the register asks.
 """
@@ -23,6 +25,8 @@ from anytill.wire.line import Acknowledged, Event, Line, Overlong, Received, Ref
 class _Question:
     answer: asyncio.Future[bytes]
     acknowledged: bool = False
+    given_up: bool = False
+    settled: bool = False  # an answer came while it waited, and was dropped
 
 
 class Asking:
@@ -56,7 +60,9 @@ class Asking:
             raise Unreachable("the line was closed")
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         number, events = self._talk.send(message)
-        question = self._questions[number] = _Question(answer)
+        question = _Question(answer)
+        self._questions.pop(number, None)  # one that was given up 127 questions ago: this one is the newest
+        self._questions[number] = question
         self._talk.tell(events)
         clock = asyncio.ensure_future(self._clock.sleep_ms(timeout_ms))
         try:
@@ -67,7 +73,8 @@ class Asking:
             return answer.result()
         finally:
             clock.cancel()
-            if self._questions.get(number) is question:
+            question.given_up = True
+            if question.settled and self._questions.get(number) is question:
                 del self._questions[number]
 
     async def aclose(self) -> None:
@@ -95,15 +102,19 @@ class Asking:
             question = self._questions.get(event.answers)
         else:
             question = next((each for each in self._questions.values() if each.acknowledged), None)
-        if question is not None and not question.answer.done():
-            question.answer.set_result(event.message)
+        if question is not None:
             self._questions = {number: each for number, each in self._questions.items() if each is not question}
-        elif self._watch is not None:
+        if question is not None and not question.given_up and not question.answer.done():
+            question.answer.set_result(event.message)
+            return
+        for each in self._questions.values():
+            each.settled = True
+        if self._watch is not None:
             self._watch.note("line late")
 
     def _fail(self, number: int, why: str) -> None:
         question = self._questions.pop(number, None)
-        if question is not None and not question.answer.done():
+        if question is not None and not question.given_up and not question.answer.done():
             question.answer.set_exception(Unreachable(why))
 
     def _fail_all(self, why: str) -> None:

@@ -21,10 +21,11 @@ Answers = Said | Callable[[Mapping[str, str]], Said]
 
 
 def paid(**changes: Json) -> Told:
-    """What a terminal says of a trade of HKD 1.00 that was paid."""
+    """What a terminal says of the trade N1 of HKD 1.00, which was paid."""
     data: dict[str, Json] = {
         "respcd": "0000",
         "syssn": SYSSN,
+        "out_trade_no": "N1",
         "busicd": "800208",
         "txamt": "100",
         "txcurrcd": "344",

@@ -171,12 +171,38 @@ async def test_what_this_protocol_cannot_say_is_not_sent(changes: Mapping[str, o
     ],
 )
 async def test_nothing_is_believed_without_a_clear_word(outer: str, inner: str, state: PaymentState) -> None:
-    told = Told(outer, {"respcd": inner} if inner else None, "", "words")
+    named = {"out_trade_no": "N1", "txamt": "100"} if outer == "6000" else {}
+    told = Told(outer, {"respcd": inner, **named} if inner else None, "", "words")
     # Where success was said without a word about what, the inquiry is asked, and here it says no more.
     payment = await answering(told).pay(ORDER)
     assert (payment.state, payment.amount_fen) == (state, 100)
     assert payment.paid_fen == (100 if state is PaymentState.PAID else 0)
     assert payment.reason == ("words" if payment.verdict is Verdict.NOT_PAID else "")
+
+
+@pytest.mark.parametrize(
+    ("data", "state"),
+    [
+        # Receipts, summaries and withdrawals are answered like this.
+        ({"respcd": "0000"}, PaymentState.UNKNOWN),
+        ({"respcd": "1205"}, PaymentState.UNKNOWN),
+        ({"respcd": "0000", "out_trade_no": "N1"}, PaymentState.UNKNOWN),
+        ({"respcd": "0000", "out_trade_no": "N1", "txamt": "0"}, PaymentState.UNKNOWN),
+        ({"respcd": "0000", "txamt": "100"}, PaymentState.UNKNOWN),
+        ({"respcd": "0000", "txamt": "100", "syssn": SYSSN}, PaymentState.UNKNOWN),
+        ({"respcd": "0000", "txamt": "100", "out_trade_no": "N1"}, PaymentState.PAID),
+    ],
+)
+async def test_a_success_that_does_not_say_what_was_paid_is_none(data: dict[str, Json], state: PaymentState) -> None:
+    client = answering(Told("6000", data))
+    assert (await client.pay(ORDER)).state is state
+    assert (await client.query(PaymentRef("N1"))).state is state
+
+
+async def test_a_payment_without_a_number_is_known_by_the_terminals() -> None:
+    client = answering(paid(out_trade_no=None), Told("6000", {"respcd": "0000", "txamt": "100"}))
+    assert (await client.pay(PayOrder("", 100, currency="HKD", wallet=Wallet.WECHAT))).state is PaymentState.PAID
+    assert (await client.query(PaymentRef(payment_id=SYSSN))).state is PaymentState.UNKNOWN
 
 
 async def test_success_without_data_is_asked_about() -> None:
@@ -269,7 +295,7 @@ async def test_a_query_by_either_number() -> None:
 
 
 async def test_a_query_remembers_what_is_not_told() -> None:
-    terminal = Scripted(paid(), Told("6000", {"respcd": "0000", "txamt": "100"}))
+    terminal = Scripted(paid(), Told("6000", {"respcd": "0000", "txamt": "100", "syssn": SYSSN}))
     client = client_of(terminal)
     payment = await client.pay(ORDER)
     assert await client.query(PaymentRef("N1")) == payment
@@ -343,9 +369,18 @@ async def test_a_refund_names_the_terminals_number_where_it_is_known() -> None:
     ],
 )
 async def test_how_a_refund_stands(outer: str, inner: str, state: RefundState) -> None:
-    refund = await answering(Told(outer, {"respcd": inner} if inner else None, "", "words")).refund(GIVE_BACK)
+    named = {"orig_syssn": SYSSN, "txamt": "40"} if outer == "6000" else {}
+    refund = await answering(Told(outer, {"respcd": inner, **named} if inner else None, "", "words")).refund(GIVE_BACK)
     assert (refund.state, refund.amount_fen) == (state, 40)
     assert refund.refunded_fen == (40 if state is RefundState.DONE else 0)
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"orig_syssn": SYSSN}, {"txamt": "40"}, {"txamt": "40", "syssn": "R1", "out_trade_no": "N1"}]
+)
+async def test_a_success_that_does_not_say_what_went_back_is_none(data: dict[str, Json]) -> None:
+    refund = await answering(Told("6000", {"respcd": "0000", **data})).refund(GIVE_BACK)
+    assert (refund.state, refund.refunded_fen) == (RefundState.UNKNOWN, 0)
 
 
 async def test_a_refund_of_another_payment_is_no_answer() -> None:
@@ -398,6 +433,9 @@ async def test_withdrawing(told: Told, withdrawn: Withdrawn) -> None:
         await answering(Told("4005")).withdraw()
     with pytest.raises(UnknownCredential):
         await answering(Told("4003")).withdraw()
+    # A trade's own answer, which came now: that nothing was charged is the last thing it says.
+    with pytest.raises(BadField):
+        await answering(paid()).withdraw()
 
 
 async def test_printing() -> None:
@@ -491,7 +529,7 @@ def test_settings_that_cannot_be() -> None:
 
 async def test_what_a_client_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anytill.dialects.qfpay.client.REMEMBERED", 6)
-    client = answering(lambda content: paid(syssn=f"S{content['out_trade_no']}"))
+    client = answering(lambda content: paid(syssn=f"S{content['out_trade_no']}", out_trade_no=content["out_trade_no"]))
     for nth in range(10):
         await client.pay(PayOrder(f"N{nth}", 100, currency="HKD", wallet=Wallet.WECHAT))
     assert len(client._payments) == 6

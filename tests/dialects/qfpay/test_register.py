@@ -42,7 +42,7 @@ AWAITED = Told("6000", {"respcd": "1145", "out_trade_no": "N1", "txamt": "100", 
 UNKNOWN = Told("4005", {"respcd": "1145", "out_trade_no": "N1"})
 RED_KEY = Told("6001", {"respcd": "1142"}, "", "Cancelled")
 DECLINED = Told("6002", {"respcd": "1205"}, "", "Declined")
-SEEN_DECLINED = Told("6000", {"respcd": "1205", "syssn": SYSSN, "txamt": "100"})
+SEEN_DECLINED = Told("6000", {"respcd": "1205", "syssn": SYSSN, "out_trade_no": "N1", "txamt": "100"})
 NOTHING_WAITS = Told("6002", {"respcd": "9011"})
 WITHDRAWN = Told("6000", {"respcd": "0000"})
 
@@ -176,6 +176,15 @@ async def test_what_nobody_knows_is_told_as_open_and_stays_to_be_resumed(script:
     assert resumed.verdict is Verdict.PAID
     assert shop.terminal.functions == ["4001"]
     assert await shop.register.resume() == []
+
+
+@pytest.mark.parametrize("late", [WITHDRAWN, Told("6000", {"respcd": "0000"}, "Printed"), Told("6000")])
+async def test_another_questions_answer_is_never_paid(late: Told) -> None:
+    """It comes late, in the trade's place, and then nothing more is heard."""
+    shop = at(late, None)
+    payment = await shop.register.pay(ORDER)
+    assert (payment.verdict, payment.paid_fen) == (Verdict.OPEN, 0)
+    assert shop.steps == ["trade", "inquiry"]
 
 
 @pytest.mark.parametrize("script", [[paid(txamt="90")], [None, paid(txamt="90")], [paid(), paid(txamt="90")]])
@@ -321,7 +330,7 @@ WANTED = RefundOrder(PaymentRef("N1"), "R1", 40)
         ([left(100), None, left(60, "5")], ["4001", "1002", "4001"], RefundState.DONE),
         ([left(100), None, left(60), left(60, "5")], ["4001", "1002", "4001", "4001"], RefundState.DONE),
         ([left(40, "5"), None, left(0, "3")], ["4001", "1002", "4001"], RefundState.DONE),
-        ([left(100), None, left(60), left(100)],
+        ([left(100), None, left(60), left(100), NOTHING_WAITS, left(100)],
          ["4001", "1002", "4001", "4001", "5001", *["4001"] * 5], RefundState.FAILED),
         ([left(100), None, left(100), NOTHING_WAITS, left(100)],
          ["4001", "1002", "4001", "5001", *["4001"] * 5], RefundState.FAILED),

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from anytill.bootstrap.customer import Payer
 from anytill.core.answer import Answer
 from anytill.core.merchant import Credential, Merchant, MerchantState
 from anytill.core.panel import Left, Stage, Way
@@ -112,15 +113,57 @@ async def test_the_same_number_at_two_terminals_at_once(desk: Desk) -> None:
     assert await desk.orders() == 2
 
 
+@on_both_stores
+@pytest.mark.parametrize("channel", ["wx", "fps"])
+async def test_two_terminals_of_one_number_show_a_code_each(desk: Desk, channel: str) -> None:
+    """Nothing in the trade itself tells them apart: no code was scanned. Neither is told of the other's money."""
+    other = await Desk(desk.world).opened("80000078")
+    trade = desk.trade(channel, scan_type="QRCODE_PAY")
+    heard: list[Said] = []
+
+    async def other_register() -> None:
+        other.panel.pausing(Left.CANCELLED)
+        heard.append(await other.call(trade))
+
+    async def scan() -> None:
+        await Payer(desk.world.wallet).pay(desk.panel.sights[-1].qr)
+
+    desk.panel.pausing(other_register, scan)
+    told = await desk.call(trade)
+    assert (told.codes, heard[0].codes) == (PAID, USER_CANCELLED)
+    assert other.panel.sights[1].qr not in {"", desk.panel.sights[1].qr}
+    assert (await other.call(trade)).codes == CANCELLED
+    assert (await desk.inquire(trade["out_trade_no"])).data["syssn"] == told.data["syssn"] != heard[0].data["syssn"]
+    assert await desk.orders() == 2
+
+
+async def test_a_code_without_a_number_at_two_terminals(desk: Desk) -> None:
+    other = await Desk(desk.world).opened("80000078")
+    trade = desk.trade(out_trade_no=None)
+    for each in (desk, other):
+        each.panel.holds_out(PRESENTED["wx"])
+    assert (await desk.call(trade)).codes == PAID
+    assert (await other.call(trade)).codes == ("6002", "9002")
+
+
 async def test_another_protocols_order_of_the_number_is_another_sale(desk: Desk) -> None:
+    """Also of the same amount and wallet: what the terminal was never asked for it never says was paid."""
     order = desk.world.order(currency="HKD", notice_url="")
     await desk.world.store.put_credential(Credential("teegon", "hk-till", Secret("s" * 32), {"": MERCHANT.merchant_id}))
     till = desk.world.gateway.till(await desk.world.gateway.credential("teegon", "hk-till"))
-    await till.pay(order)
-    told = await desk.call(desk.trade(amt=1, out_trade_no=order.order_no))
-    assert told.codes == ("4006", "1102")
-    assert desk.panel.asked == []
-    assert (await desk.inquire(order.order_no)).codes == ("6000", "0000")
+    theirs = await till.pay(order)
+    trade = desk.trade(amt=order.amount_fen / 100, out_trade_no=order.order_no)
+    assert (await desk.inquire(order.order_no)).codes == ("6002", "1136")
+    assert (await desk.refund(order.order_no)).codes == ("6002", "1136")
+    desk.code()
+    told = await desk.call(trade)
+    assert (told.codes, told.data["out_trade_no"]) == (PAID, order.order_no)
+    assert len(desk.panel.asked) == 1
+    assert told.data["syssn"] != theirs.payment_id
+    assert (await desk.inquire(order.order_no)).data["syssn"] == told.data["syssn"]
+    # By our own number it can be given back here, as any payment of the merchant can.
+    assert (await desk.inquire(theirs.payment_id)).codes == ("6000", "0000")
+    assert (await desk.refund(theirs.payment_id)).codes == ("6000", "0000")
 
 
 async def test_the_same_trade_while_its_payer_is_asked(desk: Desk) -> None:

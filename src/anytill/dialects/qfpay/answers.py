@@ -20,8 +20,9 @@ from anytill.dialects.qfpay.messages import INQUIRY_DATA, REFUND_DATA, TRADE_DAT
 from anytill.dialects.qfpay.words import CHANNELS, CURRENCY_NUMBERS, Channel, Code, Word
 from anytill.wire.jsontext import Json
 
-#: What an order keeps of its trade.
+#: What an order keeps of its trade; a refund keeps its terminal too.
 DETAIL_CHANNEL: Final = "channel"
+DETAIL_TERMINAL: Final = "terminal"
 #: Between a number that two registers use and the terminal whose it is.
 NUMBER_MARK: Final = "@"
 #: `cancel`, as the vendor's public table numbers it.

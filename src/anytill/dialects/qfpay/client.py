@@ -97,6 +97,8 @@ class Client:
         """Take back whatever trade or refund waits at the terminal (5001)."""
         told = await self._ask(CancelRequest())
         if told.respcd == Code.DONE:
+            if told.data and (told.data.get("syssn") or told.data.get("out_trade_no")):
+                raise BadField("syssn", "not told: this is another question's answer")
             return Withdrawn.DONE
         if told.respcd == Code.FAILED:
             return Withdrawn.NOTHING

@@ -132,16 +132,15 @@ class Caller:
 
     async def numbered(self, out_trade_no: str) -> Payment:
         """The payment of this number, as this terminal's register means it: a register counts by itself, so what
-        another terminal of the merchant made under the same number is not meant. Raises PaymentNotFound."""
-        payment = await self.till.find(PaymentRef(order_no=out_trade_no))
-        return (
-            await self.till.find(PaymentRef(order_no=self._longer(out_trade_no)))
-            if self._is_anothers(payment)
-            else payment
-        )
+        another terminal or another protocol's till made under the same number is not meant. Raises PaymentNotFound."""
+        for number in (out_trade_no, self._longer(out_trade_no)):
+            payment = await self.till.find(PaymentRef(order_no=number))
+            if self._is_own(payment):
+                return payment
+        raise PaymentNotFound
 
     async def pay(self, order: PayOrder) -> Payment:
-        """See `ports.Till`. A number that another terminal has is stored with this terminal's behind it, which no
+        """See `ports.Till`. A number that somebody else has is stored with this terminal's behind it, which no
         register's number contains; numbers are never given back, so it is always the same one that is found."""
         try:
             return await self.till.pay(order)
@@ -151,15 +150,15 @@ class Caller:
                 raise
         return await self.till.pay(changed(order, order_no=self._longer(order.order_no)))
 
-    def _is_anothers(self, payment: Payment) -> bool:
-        return payment.dialect == words.NAME and payment.login != self.counter.number
+    def _is_own(self, payment: Payment) -> bool:
+        return (payment.dialect, payment.login) == (words.NAME, self.counter.number)
 
     def _longer(self, number: str) -> str:
         return f"{number}{answers.NUMBER_MARK}{self.counter.number}"
 
     async def _is_taken(self, number: str) -> bool:
         try:
-            return self._is_anothers(await self.till.find(PaymentRef(order_no=number)))
+            return not self._is_own(await self.till.find(PaymentRef(order_no=number)))
         except PaymentNotFound:
             return False
 

@@ -3,6 +3,7 @@
 Terminals differ in what they tell, so little is demanded: what is not told stays as it was asked or remembered. But
 nothing is believed to be paid, or unpaid for good, without a clear word: outer and inner code must both say so. Fields
 that are told must fit what was asked, since nothing signs an answer, and an earlier one can be sent again by anybody.
+And a success must name what it speaks of, with its amount: another question's answer says 6000 and 0000 as well.
 """
 
 from __future__ import annotations
@@ -92,7 +93,10 @@ def payment(told: Told, asked: Payment) -> Payment:
     _expect(syssn, asked.payment_id, "syssn")
     channel = words.PAY_TYPES.get(text(data, "busicd"))
     state = _payment_state(told, data)
-    amount_fen = _fen(data, "txamt") or asked.amount_fen
+    told_fen, named = _fen(data, "txamt"), _names(asked, order_no, syssn)
+    if told.respcd == Code.DONE and not (named and (told_fen or state is not PaymentState.PAID)):
+        state = PaymentState.UNKNOWN
+    amount_fen = told_fen or asked.amount_fen
     paid = state is PaymentState.PAID
     # What can still be given back is less than what was paid by all that was given back, or is on its way.
     left_fen = _fen(data, "allow_refund_amt") if "allow_refund_amt" in data else amount_fen
@@ -100,7 +104,7 @@ def payment(told: Told, asked: Payment) -> Payment:
         raise BadField("allow_refund_amt", "no more than txamt")
     return replace(
         asked,
-        payment_id=syssn or asked.payment_id,
+        payment_id=syssn if named and syssn else asked.payment_id,
         order_no=order_no or asked.order_no,
         method=channel[1] if channel else asked.method,
         wallet=words.CHANNELS[channel[0]].wallet if channel else asked.wallet,
@@ -120,15 +124,20 @@ def payment(told: Told, asked: Payment) -> Payment:
 def refund(told: Told, asked: Refund) -> Refund:
     """What an answer to a refund makes of what was asked. Raises a refusal, Unreachable, WireError."""
     data = check(told)
-    _expect(text(data, "orig_syssn") or text(data, "origssn"), asked.payment_id, "orig_syssn")
+    original = text(data, "orig_syssn") or text(data, "origssn")
+    _expect(original, asked.payment_id, "orig_syssn")
     _expect(text(data, "syssn"), asked.refund_id, "syssn")
     state = _refund_state(told, data)
-    amount_fen = _fen(data, "txamt") or asked.amount_fen
+    told_fen, order_no = _fen(data, "txamt"), text(data, "out_trade_no")
+    named = original == asked.payment_id if asked.payment_id else order_no == asked.order_no
+    if state is RefundState.DONE and not (named and told_fen):
+        state = RefundState.UNKNOWN
+    amount_fen = told_fen or asked.amount_fen
     return replace(
         asked,
         refund_id=text(data, "syssn") or asked.refund_id,
-        payment_id=text(data, "orig_syssn") or text(data, "origssn") or asked.payment_id,
-        order_no=text(data, "out_trade_no") or asked.order_no,
+        payment_id=original or asked.payment_id,
+        order_no=order_no or asked.order_no,
         state=state,
         amount_fen=amount_fen,
         currency=_currency(data, asked.currency),
@@ -200,6 +209,14 @@ def _payment_state(told: Told, data: Data) -> PaymentState:
     # A code that nobody knows says no only together with the outer one.
     failed = told.respcd == Code.FAILED and state is None
     return PaymentState.FAILED if failed else PaymentState.UNKNOWN
+
+
+def _names(asked: Payment, order_no: str, syssn: str) -> bool:
+    """Whether an answer that contradicts nothing says that it is about this payment."""
+    if order_no and asked.order_no:
+        return True
+    # The terminal's own number names it where that is known, or where there is no other.
+    return bool(syssn) and (syssn == asked.payment_id or not asked.order_no)
 
 
 def _refund_state(told: Told, data: Data) -> RefundState:

@@ -21,6 +21,7 @@ from anytill.core.retry import SAME_REFUND_MS, SECOND
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects.qfpay import answers, words
+from anytill.dialects.qfpay.answers import DETAIL_TERMINAL
 from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.counter import ASK_AGAIN_MS, TRIES, Caller, Errand
 from anytill.dialects.qfpay.messages import DEFAULT_TIMEOUT_S, RefundRequest
@@ -33,7 +34,6 @@ from anytill.wire.errors import BadField
 WAITING_MS: Final = 120 * SECOND
 #: What a refund keeps of its request.
 _DETAIL_ASKED: Final = "asked"
-_DETAIL_TERMINAL: Final = "terminal"
 _TITLE: Final = "Refund"
 
 
@@ -65,7 +65,7 @@ class _Refunding:
         self._currency = ""
         self._order_no = request.order_id
         asked = f"{request.amount_fen or 'all'}{'?' if request.allow_modify else ''}"
-        self._details = {_DETAIL_ASKED: asked, _DETAIL_TERMINAL: caller.counter.number}
+        self._details = {_DETAIL_ASKED: asked, DETAIL_TERMINAL: caller.counter.number}
 
     async def refunded(self) -> Told:
         """The end, told. Raises Refusal and CallRefused when nothing was given back."""

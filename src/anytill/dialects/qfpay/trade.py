@@ -37,7 +37,7 @@ from anytill.core.retry import SECOND
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.qfpay import answers, words
-from anytill.dialects.qfpay.answers import DETAIL_CHANNEL
+from anytill.dialects.qfpay.answers import DETAIL_CHANNEL, DETAIL_TERMINAL
 from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.counter import ASK_AGAIN_MS, TRIES, Caller, Errand
 from anytill.dialects.qfpay.messages import DEFAULT_TIMEOUT_S, MAX_PAYME_TIMEOUT_S, Trade
@@ -123,9 +123,8 @@ async def _known(caller: Caller, trade: Trade) -> Told | None:
         payment = await caller.numbered(trade.out_trade_no)
     except PaymentNotFound:
         return None
-    contents = (payment.dialect, payment.amount_fen, payment.details.get(DETAIL_CHANNEL))
-    asked = (words.NAME, trade.amount_fen, str(trade.channel))
-    if contents != asked or payment.order_no == payment.payment_id:
+    contents = (payment.amount_fen, payment.details.get(DETAIL_CHANNEL))
+    if contents != (trade.amount_fen, str(trade.channel)) or payment.order_no == payment.payment_id:
         raise OrderConflict
     payment = await _or_as_it_was(payment, caller.till.query(payment.ref))
     return answers.trade(payment, await caller.shop())
@@ -259,7 +258,8 @@ class _Taking:
             wallet=self._kind.wallet,
             notice_url=self._caller.credential.options.get(OPTION_NOTIFY_URL, ""),
             expires_in_s=self._paying_s(method),
-            details={DETAIL_CHANNEL: str(self._trade.channel)},
+            # The terminal stands in it so that no other one's order is ever the same order.
+            details={DETAIL_CHANNEL: str(self._trade.channel), DETAIL_TERMINAL: self._counter.number},
         )
 
     async def _confirmed(self, payment: Payment) -> tuple[Payment, bool]:

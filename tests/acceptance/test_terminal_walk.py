@@ -1,0 +1,162 @@
+"""A newcomer's walk: a terminal in one window, `anytill ecr` in another, over TCP and over a serial cable; the demo's
+terminal; and a terminal of a shop, whose key is in the store."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.books import verdict
+from tests.acceptance.harness import Demo, Serve, command, until
+from tests.acceptance.qfpay_register import Form, Http, Key, QfpayTill, Tcp
+from tests.acceptance.terminals import PUBLISHED_KEY, Ecr, Terminal, cable, sale, serving
+from tests.acceptance.tills import Word
+from tests.postgres import fresh_database
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_two_windows(tmp_path: Path) -> None:
+    with cable() as joined:
+        terminal = Terminal(tmp_path, serial=joined.terminal)
+        with serving(terminal):
+            titles = terminal.spoken().splitlines()
+            assert titles[0] == (
+                f"QFPay ECR 4.33 · 80000001: http://127.0.0.1:{terminal.port}, "
+                f"tcp://127.0.0.1:{terminal.tcp_port}, serial:{joined.terminal}"
+            )
+            orders = {
+                "NEW-TCP": ("--tcp", f"127.0.0.1:{terminal.tcp_port}"),
+                "NEW-PTY": ("--serial", joined.register),
+            }
+            for number, way in orders.items():
+                ecr = Ecr(terminal, lambda way=way: way, tmp_path / "ecr.journal")  # type: ignore[misc]
+                paid = ecr.run("pay", "12.50", "--order-no", number)
+                assert paid.returncode == 0, paid
+                assert paid.stderr == f"order {number}: 12.50 HKD, wx; the terminal asks the payer\n"
+                assert re.fullmatch(
+                    rf"order_no={number}  payment_id=[0-9]+  state=PAID  verdict=PAID  amount=12\.50\n", paid.stdout
+                )
+                screen = [line[9:] for line in terminal.spoken().splitlines() if number in line]
+                assert screen == [
+                    f"ASKING WeChat Pay HKD 12.50 {number}",
+                    f"SENDING WeChat Pay HKD 12.50 {number}",
+                    f"DONE WeChat Pay HKD 12.50 {number} Transaction successful",
+                ]
+            receipt = ecr.run("receipt", "NEW-PTY")
+            assert (receipt.returncode, receipt.stderr) == (0, "printed\n")
+            assert "NEW-PTY" in terminal.slips()[-1]
+            assert terminal.slips()[-1].strip() in terminal.spoken()
+            assert ecr.run("summary").returncode == 0
+            assert "25.00" in terminal.slips()[-1]
+            terminal.terminate()
+        sales = [sale(number, 1_250, told=[Word.YES]) for number in orders]
+        assert verdict(terminal.store_url, terminal.journal, sales) == []
+
+
+def test_the_demo_has_a_terminal_beside_it(own_demo: Demo) -> None:
+    """A payer whose phone asks for a password, seen by another vendor's till and by the wallet; the clock is moved."""
+    access = own_demo.access["qfpay"]
+    assert (access["terminal"], access["pos_key"]) == ("80000001", PUBLISHED_KEY)
+    by_http = QfpayTill(Http(lambda: int(access["http_url"].rpartition(":")[2])), Key(access["pos_key"]), Form.LOOSE)
+    by_tcp = QfpayTill(Tcp(lambda: int(access["tcp_port"])), Key(access["pos_key"]))
+    with ThreadPoolExecutor(1) as threads:
+        paying = threads.submit(by_tcp.pay, "DEMO-1", 1_201)
+        until(lambda: by_http.query("DEMO-1").fields.get("syssn") is not None, "the payer is asked")
+        assert by_http.query("DEMO-1").word is Word.OPEN
+        own_demo.advance(11)
+        told = paying.result()
+    assert (told.word, told.fields["txamt"]) == (Word.YES, "1201")
+    (row,) = own_demo.book("DEMO-1")
+    assert (row["state"], row["charged_fen"]) == ("PAID", 1_201)
+    assert own_demo.control("clock", advance_s=1)["offset_s"] == 12
+    # A shown code is paid by the payer's own hand: the customer leaves sums that end in 03 alone.
+    with ThreadPoolExecutor(1) as threads:
+        paying = threads.submit(by_tcp.pay, "DEMO-2", 903, "fps")
+        until(lambda: bool(own_demo.book("DEMO-2")), "the code is shown")
+        own_demo.control("pay", merchant_order="DEMO-2")
+        assert paying.result().word is Word.YES
+    assert by_http.refund("DEMO-2").word is Word.YES
+    assert own_demo.book("DEMO-2")[0]["net_fen"] == 0
+    by_tcp.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve]:
+    """A shop's settings on each store in turn; nobody serves yet."""
+    if request.param == "sqlite":
+        yield Serve(tmp_path / "shop", store=f"sqlite:///{tmp_path / 'shop.db'}")
+        return
+    with fresh_database(request.getfixturevalue("postgres_server").dsn) as dsn:
+        yield Serve(tmp_path / "shop", store=dsn)
+
+
+class ShopTerminal(Terminal):
+    """`anytill terminal` for a device that is registered in a shop's store."""
+
+    gateway: Serve
+
+    @property
+    def store_url(self) -> str:
+        return self.gateway.store
+
+    @property
+    def audit_environment(self) -> dict[str, str]:
+        return dict(self.gateway.audit_environment)
+
+    @property
+    def journal(self) -> Path:
+        return self.gateway.journal
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # Its key is in the store, and nowhere in what it is started with.
+        return {**self.gateway.secrets, "ANYTILL_STORE__URL": self.gateway.store}
+
+
+def test_a_shops_own_terminal(shop: Serve, tmp_path: Path) -> None:
+    """The device is added beside the store and gets its key once. Switched off, its register is told; a terminal that
+    nobody registered does not start."""
+
+    def desk(*arguments: str) -> dict[str, str]:
+        where = ("--config", str(shop.config), "--store", shop.store, "--json")
+        done = command(*arguments, *where, environment=shop.secrets)
+        assert done.returncode == 0, done
+        told: dict[str, str] = json.loads(done.stdout)
+        return told
+
+    desk("merchant", "add", "harbour", "Harbour Shop", "--currency", "HKD")
+    issued = desk("device", "add", "qfpay", "harbour", "--name", "desk 1")
+    number, key = issued["terminal"], Key(issued["pos_key"])
+    options = ("--config", str(shop.config), "--device", number)
+    terminal = ShopTerminal(tmp_path / "terminal", options=options, key=key)
+    terminal.gateway = shop
+    with serving(terminal):
+        assert terminal.spoken().startswith(f"QFPay ECR 4.33 · {number}: http://")
+        assert not terminal.settings.exists(), "a shop's key is told to nobody"
+        till = terminal.by_tcp()
+        told = till.pay("SHOP-1", 1_800, "card_payment")
+        assert (told.word, told.fields["mchntnm"], told.fields["udid"]) == (Word.YES, "Harbour Shop", number)
+        strange = QfpayTill(till.line, Key(PUBLISHED_KEY))
+        assert strange.pay("SHOP-2", 100).code == "4003"
+        in_the_open = QfpayTill(till.line, key, Form.PLAIN)
+        assert in_the_open.pay("SHOP-3", 100).code == "4003"
+        desk("device", "off", "qfpay", number)
+        until(lambda: till.pay("SHOP-4", 100).code == "4007", "the device is off", 20)
+        desk("device", "on", "qfpay", number)
+        until(lambda: till.query("SHOP-1").word is Word.YES, "it is on", 20)
+        terminal.hang_up()
+        assert terminal.terminate() == 0
+    nobody = command("terminal", "--auto", "--http", "0", "--tcp", "0", "--data", str(tmp_path / "other"), "--config",
+                     str(shop.config), "--device", "80000001",
+                     environment=terminal.environment)  # fmt: skip
+    assert (nobody.returncode, "no terminal 80000001" in nobody.stderr, "Traceback" in nobody.stderr) == (
+        2,
+        True,
+        False,
+    )
