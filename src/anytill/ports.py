@@ -475,6 +475,10 @@ class Terminal(Protocol):
     def is_whole(self, message: bytes) -> bool:
         """Whether bytes from a line that marks no ends are a whole message. False when that cannot be told at once."""
 
+    def stop(self) -> None:
+        """It is being switched off: what waits for a person is taken back, as if the register had asked for that, and
+        told."""
+
 
 class Journal(Protocol):
     """An append-only file of lines, for the sandbox wallet's own book."""

@@ -256,6 +256,53 @@ def test_a_second_ctrl_c_leaves_it_open(tmp_path: Path) -> None:
         assert (run.returncode, json.loads(run.stdout)["verdict"]) == (1, "NOT_PAID"), run.stderr
 
 
+def test_a_trade_of_another_terminal_is_left_alone(tmp_path: Path) -> None:
+    """The payer was charged at a terminal that then died; another one, of the same number, stands beside it."""
+    with machine(tmp_path / "left", starts=False) as left, machine(tmp_path / "right") as right:
+        left.start("--fault", "power-cut")
+        folder = tmp_path / "till"
+        there = Till(folder, ("--tcp", f"127.0.0.1:{left.tcp}", "--settings", str(left.settings)))
+        paying = there.start("pay", "3.00", "--order-no", "PC2")
+        assert left.ended() == POWER_CUT_STATUS
+        until(lambda: "inquiry" in there.steps(), "the register's question")
+        paying.kill()
+        paying.communicate()
+        begun = there.steps()
+        here = Till(folder, ("--tcp", f"127.0.0.1:{right.tcp}", "--settings", str(right.settings)))
+        for arguments in (("pay", "1.00"), ("pay", "3.00", "--order-no", "PC2"), ("refund", "PC2"), ("resume",)):
+            run = here.run(*arguments)
+            assert (run.returncode, run.stdout) == (1, ""), run
+            assert f"PC2 was sent to tcp://127.0.0.1:{left.tcp}, which alone knows its end" in run.stderr
+            assert "FAILED" not in run.stderr
+        assert here.steps() == begun
+        left.start()
+        run = there.run("resume")
+        assert (run.returncode, "state=PAID" in run.stdout) == (0, True), run
+        code, found = here.ask("pay", "3.00", "--order-no", "PC2")
+        assert (code, found["state"]) == (0, "PAID")
+        assert here.ask("pay", "1.00")[0] == 0
+
+
+def test_a_terminal_that_has_another_address_now(tmp_path: Path) -> None:
+    with machine(tmp_path / "terminal", starts=False) as terminal:
+        terminal.start("--fault", "power-cut")
+        folder = tmp_path / "till"
+        where = ("--settings", str(terminal.settings))
+        before = Till(folder, ("--tcp", f"127.0.0.1:{terminal.tcp}", *where))
+        paying = before.start("pay", "3.00", "--order-no", "M1")
+        terminal.ended()
+        until(lambda: "inquiry" in before.steps(), "the register's question")
+        paying.kill()
+        paying.communicate()
+        address = f"tcp://127.0.0.1:{terminal.tcp}"
+        terminal.tcp = 0
+        terminal.start()
+        after = Till(folder, ("--http", f"127.0.0.1:{terminal.http}", *where))
+        assert after.run("resume").returncode == 1
+        run = after.run("resume", "--formerly", address)
+        assert (run.returncode, "state=PAID" in run.stdout) == (0, True), run
+
+
 def test_keys_from_a_file_and_from_the_environment(tmp_path: Path) -> None:
     with machine(tmp_path / "terminal", "--pos-key", KEY, "--key-bytes", "hex") as terminal:
         (tmp_path / "key").write_text(f"{KEY}\n")

@@ -183,6 +183,7 @@ def typed(step: Step, ports: Mapping[str, str]) -> str:
     return WINDOW.format(commands.replace("anytill terminal", "anytill terminal --auto")) if step.window else commands
 
 
+@pytest.mark.timeout(WALKED_WITHIN_S + 60)
 @pytest.mark.parametrize("language", sorted(WALKS))
 def test_the_pages_do_what_they_say(language: str, base_url: str, tmp_path: Path) -> None:
     steps = steps_of(language)

@@ -48,6 +48,7 @@ def test_two_windows(tmp_path: Path) -> None:
                     f"SENDING WeChat Pay HKD 12.50 {number}",
                     f"DONE WeChat Pay HKD 12.50 {number} Transaction successful",
                 ]
+            ecr = Ecr(terminal, lambda: ("--serial", joined.register), tmp_path / "ecr.journal")
             receipt = ecr.run("receipt", "NEW-PTY")
             assert (receipt.returncode, receipt.stderr) == (0, "printed\n")
             assert "NEW-PTY" in terminal.slips()[-1]

@@ -36,9 +36,10 @@ from anytill.ports import Send, Terminal
 from anytill.transports.clock import StandingClock, SystemClock
 from anytill.transports.journal import MemoryJournal
 from anytill.transports.line_faults import LineFaults
+from anytill.transports.panel import Front
 from anytill.transports.tls import IMPORTED, client_tls, self_made_tls
 from anytill.wire.http import HttpRequest, HttpResponse, text
-from tests.dialects.qfpay.desk import KEY, Desk
+from tests.dialects.qfpay.desk import KEY, USER_CANCELLED, Desk, message, said
 from tests.transports.cables import Cable
 from tests.transports.fakes import Remembered
 from tests.world import World, opened_world
@@ -52,6 +53,7 @@ class Fake:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.stops = 0
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         self.asked.append(f"{request.method} {request.path}")
@@ -65,6 +67,9 @@ class Fake:
 
     def is_whole(self, message: bytes) -> bool:
         return message.endswith(b".")
+
+    def stop(self) -> None:
+        self.stops += 1
 
 
 def at_once(_message: bytes) -> bool:
@@ -116,6 +121,7 @@ async def test_all_lines_at_once() -> None:
             assert (await send(request(b"x."))).body == answer
             await send.aclose()
     assert terminal.asked == [f"POST {TRADE}", "x.", "x."]
+    assert terminal.stops == 1
 
 
 @pytest.mark.anyio
@@ -260,6 +266,43 @@ async def test_register_and_wallet_agree(one_world: World, line: str, fault: str
             assert await desk.net_fen(number) == charged_fen
         assert not register.without_end
         await send.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("scheme", ["http", "tcp"])
+async def test_what_waits_for_a_person_is_taken_back_when_it_is_switched_off(world: World, scheme: str) -> None:
+    desk = await Desk(world).opened()
+    front = Front(world.clock, Nobody())
+    terminal = KIND.open(world.gateway, desk.number, front)
+    async with served(terminal, Listens(http_port=0, tcp_port=0)) as at:
+        port = at.http_port if scheme == "http" else at.tcp_port
+        send = send_to(f"{scheme}://127.0.0.1:{port}", lambda message: is_whole(message, [PosKey(Secret(KEY))]))
+        body = message(desk.trade(channel="fps", out_trade_no="SHOWN"))
+        asked = asyncio.ensure_future(send(request(body)))
+        async with asyncio.timeout(60):
+            while not await world.wallet.statement(merchant_order="SHOWN"):
+                await asyncio.sleep(0)
+    # No clock went on: nobody's patience was needed.
+    assert said((await asked).body).codes == USER_CANCELLED
+    assert (await desk.stored("SHOWN")).state is PaymentState.CANCELLED
+    assert await desk.net_fen("SHOWN") == 0
+    await send.aclose()
+
+
+class Nobody:
+    """Nobody is in front of the terminal."""
+
+    def shown(self, sight: Sight) -> None:
+        pass
+
+    def asked(self, way: Way) -> None:
+        pass
+
+    def printed(self, receipt: Receipt) -> None:
+        pass
+
+    def went_home(self) -> None:
+        pass
 
 
 class Cut(BaseException):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from anytill.cli.ecr_line import Wanted, opened
+from anytill.cli.ecr_line import Wanted, in_full, opened
 from anytill.dialects.qfpay.sandbox import SANDBOX
 
 SETTINGS = {"terminal": SANDBOX.login, "pos_key": SANDBOX.secret}
@@ -40,3 +40,18 @@ def test_settings_without_a_key_are_none(tmp_path: Path, capsys: pytest.CaptureF
         opened(Wanted(settings=path), patience_ms=1)
     assert ended.value.exit_code == 2
     assert "needs pos_key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "full"),
+    [
+        ("http://10.0.0.7", "http://10.0.0.7:9001"),
+        ("https://POS.example/", "https://pos.example:9001"),
+        ("tcp://10.0.0.7", "tcp://10.0.0.7:9002"),
+        ("tcp://[::1]:9010", "tcp://[::1]:9010"),
+        ("serial:/dev/ttyUSB0", "serial:/dev/ttyUSB0"),
+    ],
+)
+def test_an_address_is_written_down_in_full(given: str, full: str) -> None:
+    assert in_full(given) == full
+    assert in_full(full) == full

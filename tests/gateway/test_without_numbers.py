@@ -170,6 +170,21 @@ async def test_while_a_refund_is_open_the_same_again_asks_about_it(world: World)
     assert (await world.stored(payment.order_no)).refunded_fen == 191
 
 
+async def test_the_minute_counts_from_the_end(world: World) -> None:
+    """Who hears of the end late, and loses that answer, asks again at once."""
+    till = await world.till()
+    payment = await paid(world)
+    first = await till.refund(give_back(payment, 191))
+    world.clock.advance(retry.SAME_REFUND_MS + 1)
+    done = await till.refund(give_back(payment, 191))
+    assert (done.refund_id, done.state) == (first.refund_id, RefundState.DONE)
+    await world.pass_s(59)
+    assert await till.refund(give_back(payment, 191)) == done
+    await world.pass_s(1)
+    assert (await till.refund(give_back(payment, 191))).refund_id != done.refund_id
+    await world.check_books(payment.order_no)
+
+
 async def test_the_sixth_equal_refund_of_a_day_is_refused(world: World) -> None:
     till = await world.till()
     payment = await paid(world)

@@ -228,6 +228,27 @@ async def test_who_does_not_listen_holds_nobody_up() -> None:
 
 
 @pytest.mark.anyio
+async def test_who_does_not_listen_is_not_listened_to() -> None:
+    """What he asks for and does not fetch would have to be kept."""
+    asked: list[bytes] = []
+
+    async def much(message: bytes) -> bytes:
+        asked.append(message)
+        return b"x" * 60_000
+
+    async with Listening(much, grace_s=0.01) as listening:
+        _, deaf = await listening.connect()
+        deaf.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(2_000):
+            deaf.write(b"y" * 1_000 + b"\n")
+            await turns(1)
+        await turns(200)
+        # The network's own buffers hold some of the answers.
+        assert 0 < len(asked) < 500
+        deaf.transport.abort()
+
+
+@pytest.mark.anyio
 async def test_whoever_goes_away_does_not_stop_what_was_asked() -> None:
     ended = asyncio.Event()
     kitchen = Kitchen()

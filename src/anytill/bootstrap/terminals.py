@@ -11,7 +11,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from anytill.core.panel import Left, Sight, Stage, Way
@@ -30,6 +30,8 @@ from anytill.wire.http import HttpRequest
 #: How a process ends whose power was cut.
 POWER_CUT_STATUS: Final = 86
 _GRACE_S: Final = 30
+#: What answers a message of a line without frames of its own.
+Answer: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ async def serve_terminal(
     started: Callable[[Listens], None],
     stop: asyncio.Event,
 ) -> None:
-    """Answer on every line until `stop` is set; then take nothing more, and return when what was asked is answered.
+    """Answer on every line until `stop` is set; then take nothing more, take back what waits for a person, and return
+    when what was asked is answered.
 
     `started` hears the real ports once all lines are open. Raises OSError when one cannot be had; then none is left
     open.
@@ -77,6 +80,7 @@ async def serve_terminal(
     try:
         await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
         stopped.set()
+        terminal.stop()
         await asyncio.gather(*running)
     finally:
         stopped.set()
@@ -87,50 +91,47 @@ async def serve_terminal(
 def _each_line(
     dialect: Dialect, terminal: Terminal, listens: Listens, lines: OnTheLine, *, opened: _Opened, stop: asyncio.Event
 ) -> list[Awaitable[None]]:
-    kind, answer = _kind(dialect), _guarded(dialect, terminal, lines.watch)
+    """The lines that are wanted, each until `stop` is set."""
+    answer = _guarded(dialect, terminal, lines.watch)
     wanted: list[Awaitable[None]] = []
     if listens.http_port is not None:
         app = Application(terminal_routes(dialect, terminal), watch=lines.watch)
-        wanted.append(
-            serve(
-                app,
-                listens.host,
-                listens.http_port,
-                started=lambda port: opened.now(http_port=port),
-                stop=stop,
-                grace_s=lines.grace_s,
-                tls=listens.tls,
-            )
-        )
+        wanted.append(_over_http(app, listens.host, listens.http_port, listens.tls, lines, opened, stop))
     if listens.tcp_port is not None:
-        service = TcpService(
-            lambda: kind.tcp_line(terminal.is_whole),
-            answer,
-            lines.watch,
-            lines.clock,
-            lines.faults,
-            grace_s=lines.grace_s,
-        )
-        wanted.append(
-            listen_tcp(
-                listens.host, listens.tcp_port, service, started=lambda port: opened.now(tcp_port=port), stop=stop
-            )
-        )
+        service = _tcp_service(_kind(dialect), terminal, answer, lines)
+        wanted.append(_over_tcp(service, listens.host, listens.tcp_port, opened, stop))
     if listens.serial_path is not None:
-        wanted.append(
-            answer_serial(
-                listens.serial_path,
-                kind.serial_line,
-                answer,
-                watch=lines.watch,
-                started=lambda: opened.now(serial_path=listens.serial_path),
-                stop=stop,
-                clock=lines.clock,
-                faults=lines.faults,
-                grace_s=lines.grace_s,
-            )
-        )
+        wanted.append(_over_serial(_kind(dialect), answer, listens.serial_path, lines, opened, stop))
     return wanted
+
+
+async def _over_http(
+    app: Application, host: str, port: int, tls: ssl.SSLContext | None, lines: OnTheLine, opened: _Opened,
+    stop: asyncio.Event,
+) -> None:  # fmt: skip
+    await serve(
+        app, host, port, started=lambda real: opened.now(http_port=real), stop=stop, grace_s=lines.grace_s, tls=tls
+    )
+
+
+def _tcp_service(kind: TerminalKind, terminal: Terminal, answer: Answer, lines: OnTheLine) -> TcpService:
+    return TcpService(
+        lambda: kind.tcp_line(terminal.is_whole), answer, lines.watch, lines.clock, lines.faults, grace_s=lines.grace_s
+    )
+
+
+async def _over_tcp(service: TcpService, host: str, port: int, opened: _Opened, stop: asyncio.Event) -> None:
+    await listen_tcp(host, port, service, started=lambda real: opened.now(tcp_port=real), stop=stop)
+
+
+async def _over_serial(
+    kind: TerminalKind, answer: Answer, path: str, lines: OnTheLine, opened: _Opened, stop: asyncio.Event
+) -> None:
+    await answer_serial(
+        path, kind.serial_line, answer,
+        watch=lines.watch, started=lambda: opened.now(serial_path=path), stop=stop,
+        clock=lines.clock, faults=lines.faults, grace_s=lines.grace_s,
+    )  # fmt: skip
 
 
 def terminal_routes(dialect: Dialect, terminal: Terminal) -> list[tuple[Route, Handler]]:
@@ -244,7 +245,7 @@ def _kind(dialect: Dialect) -> TerminalKind:
     return dialect.terminal
 
 
-def _guarded(dialect: Dialect, terminal: Terminal, watch: Watch) -> Callable[[bytes], Awaitable[bytes]]:
+def _guarded(dialect: Dialect, terminal: Terminal, watch: Watch) -> Answer:
     """The terminal's answers; the vendor's word for "our fault" where it raises."""
 
     async def answer(message: bytes) -> bytes:

@@ -2,9 +2,9 @@
 
     anytill ecr --tcp 192.168.1.20 pay 12.50 --channel card_payment
 
-What moves money is written to a journal before it is sent; each terminal has a file of its own. A register that starts
-first asks what became of everything that has no end there. The key is best given in a file or in ANYTILL_POS_KEY: what
-stands on the command line can be read by everybody on the machine.
+What moves money is written to a journal before it is sent, with the terminal that it is sent to. A register that starts
+first asks what became of everything that has no end there, and begins nothing new before that is known. The key is best
+given in a file or in ANYTILL_POS_KEY: what stands on the command line can be read by everybody on the machine.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def terminal(
     currency: Annotated[str, typer.Option(help="The merchant's. Default: HKD.")] = "",
     ca: Annotated[Path | None, typer.Option("--ca", help="https: the certificate to trust.")] = None,
     fingerprint: Annotated[str, typer.Option(help="https: the SHA-256 of the terminal's certificate.")] = "",
-    journal: Annotated[Path | None, typer.Option(help="Default: a file for each terminal in anytill-ecr/.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="The register's, for all its terminals. Default: anytill-ecr/register.journal.")
+    ] = None,
 ) -> None:
     """A cash register at a payment terminal (QFPay ECR)."""
     from anytill.cli.ecr_line import Wanted
@@ -118,17 +120,24 @@ def refund(
 
 
 @ecr.command()
-def resume(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Find out what became of everything that the journal has no end of."""
+def resume(
+    ctx: typer.Context,
+    formerly: Annotated[
+        str | None, typer.Option(help="An address that this terminal had before, as the journal has it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find out what became of everything that was sent to this terminal and has no end."""
 
     async def run(register: Register) -> list[Payment | Refund]:
         return await register.resume()
 
-    ends = with_register(ctx, run, patience_s=_USUAL_S + _AROUND_S, resumed=False)
-    if not ends and not as_json:
+    ends = with_register(ctx, run, patience_s=_USUAL_S + _AROUND_S, resumed=False, formerly=formerly)
+    desk: Desk = ctx.obj
+    if not ends and not desk.elsewhere and not as_json:
         say("everything has its end")
     codes = [_shown(end, as_json=as_json) for end in ends]
-    if any(codes):
+    if any(codes) or desk.elsewhere:
         raise typer.Exit(1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from anytill.cli.ecr_line import EcrLine, Wanted
     from anytill.core.payment import Payment, Refund
     from anytill.dialects.qfpay.register import News, Register
+    from anytill.dialects.qfpay.steps import Task
 
-JOURNALS = Path("anytill-ecr")
+#: The register's, whichever terminal it works at.
+JOURNAL = Path("anytill-ecr/register.journal")
 Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
 class Desk:
-    """What the options before the command say."""
+    """What the options before the command say, and what lies on the desk."""
 
     wanted: Wanted
     journal: Path | None
+    elsewhere: Sequence[Task] = ()  # what has no end and was sent to other terminals, once the journal was read
 
 
 #: What the register does meanwhile, in sentences.
@@ -42,21 +45,32 @@ _SENTENCES = {
     "OPEN": "{number}: the end is not known; do nothing of it again before `anytill ecr resume` has found it",
     "CONTRADICTION": "{number}: the terminal contradicts itself ({detail}); a person must look",
 }
+#: Any other terminal would say that there is no such trade.
+_ELSEWHERE = (
+    "{number} was sent to {terminal}, which alone knows its end: `anytill ecr resume` there; "
+    "if this terminal was there before, `anytill ecr resume --formerly {terminal}`"
+)
 
 
 def with_register(
-    ctx: typer.Context, task: Callable[[Register], Awaitable[Result]], *, patience_s: int, resumed: bool = True
+    ctx: typer.Context,
+    task: Callable[[Register], Awaitable[Result]],
+    *,
+    patience_s: int,
+    resumed: bool = True,
+    formerly: str | None = None,
 ) -> Result:
-    """What comes of a task of the register, which first finds out what has no end."""
+    """What comes of a task of the register, which first finds out what has no end. `formerly` is an address that the
+    terminal had before."""
     from anytill.dialects.qfpay.register import Register
-    from anytill.dialects.qfpay.steps import DamagedJournal
+    from anytill.dialects.qfpay.steps import DamagedJournal, JournalAt, Steps
     from anytill.transports.clock import SystemClock
     from anytill.transports.journal import FileJournal, JournalBusy
 
     desk: Desk = ctx.obj
 
     async def run(line: EcrLine) -> Result:
-        path = desk.journal or JOURNALS / f"{line.journal_name}.journal"
+        path = desk.journal or JOURNAL
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             journal = FileJournal(path)
@@ -65,9 +79,13 @@ def with_register(
         except OSError as fault:
             stop(2, f"anytill: {path}: {fault.strerror}")
         try:
-            register = Register(line.client, journal, SystemClock(), _tell)
+            here, clock = JournalAt(journal, line.terminal, formerly=formerly), SystemClock()
+            desk.elsewhere = Steps(here, clock).elsewhere
+            for each in desk.elsewhere:
+                say(_ELSEWHERE.format(number=each.number, terminal=each.terminal or "''"))
+            register = Register(line.client, here, clock, _tell)
             if resumed:
-                await _resumed(register)
+                await _resumed(register, desk.elsewhere)
             return await task(register)
         except DamagedJournal as fault:
             stop(2, f"anytill: {path}: {fault}")
@@ -81,12 +99,12 @@ def _tell(news: News, number: str, detail: str) -> None:
     say(_SENTENCES[news].format(number=number, detail=detail))
 
 
-async def _resumed(register: Register) -> None:
+async def _resumed(register: Register, elsewhere: Sequence[Task]) -> None:
     """Everything that was begun before has its end now; else the command stops."""
     for end in await register.resume():
         say(f"from before: {_number_of(end)} is {end.state.value}")
-    if register.without_end:
-        numbers = ", ".join(task.number for task in register.without_end)
+    if without_end := [*register.without_end, *elsewhere]:
+        numbers = ", ".join(task.number for task in without_end)
         stop(1, f"the end of {numbers} is not known: nothing new is begun before `anytill ecr resume` has found it")
 
 

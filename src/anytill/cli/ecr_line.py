@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from anytill.ports import Unreachable
 from anytill.wire.http import HttpRequest, HttpResponse
 
 QUICK_S = 15
-_FILE_SAFE = re.compile(r"[^0-9A-Za-z.@_-]+")
+_USUAL_PORTS = {"http": HTTP_PORT, "https": HTTP_PORT, "tcp": TCP_PORT}
 _SLOW_PATHS = {path for path, function in words.PATHS.items() if function in (FuncType.TRADE, FuncType.REFUND)}
 
 
@@ -62,12 +61,9 @@ class EcrLine:
         self.client = Client(settings, self._ask)
 
     @property
-    def journal_name(self) -> str:
-        """What this terminal's journal is called, after its number or its key, and where it stands. A register that
-        asked another terminal for its trades would be told that there are none."""
-        key = hashlib.sha256(self.settings["pos_key"].encode()).hexdigest()[:12]
-        parts = urlsplit(self.address)
-        return _FILE_SAFE.sub("-", f"{self.settings.get('terminal') or f'key-{key}'}@{parts.hostname or parts.path}")
+    def terminal(self) -> str:
+        """The address as the journal has it: written in full, so that it is the same however it was given."""
+        return in_full(self.address)
 
     async def aclose(self) -> None:
         """Let go of the line."""
@@ -81,6 +77,16 @@ class EcrLine:
                 return await self._send(request)
         except TimeoutError:
             raise Unreachable("no answer in time") from None
+
+
+def in_full(address: str) -> str:
+    """A terminal's address with its port, whether that was given or not. Raises ValueError for one that is none."""
+    parts = urlsplit(address)
+    port = _USUAL_PORTS.get(parts.scheme)
+    if port is None or not parts.hostname:
+        return address
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or port}{parts.path.rstrip('/')}"
 
 
 def opened(wanted: Wanted, *, patience_ms: int) -> EcrLine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -71,7 +71,7 @@ def terminal(
     auto: Annotated[bool, typer.Option("--auto", help="No window: a customer acts by himself.")] = False,
     fault: Annotated[list[Fault] | None, typer.Option(help="What is wrong on purpose; several may be given.")] = None,
     paper: Annotated[Path | None, typer.Option(help="A folder for what is printed.")] = None,
-    data: Annotated[Path, typer.Option(help="Where the terminal keeps its data and its log.")] = DATA,
+    data: Annotated[Path, typer.Option(help="Where the terminal keeps its data; with a window its log too.")] = DATA,
     config: Annotated[Path | None, typer.Option(help="Take payments on the gateway of this settings file.")] = None,
     device: Annotated[str, typer.Option(help="The terminal's number, with --config.")] = "",
 ) -> None:
@@ -87,6 +87,9 @@ def terminal(
             raise SettingsError("--config and --device go together")
         if {http, tcp} == {NOT_THERE} and not serial:
             raise SettingsError("at least one of --http, --tcp and --serial is needed")
+        options = {name: str(value) for name, value in (("key_bytes", key_bytes), ("response", response)) if value}
+        if pos_key:
+            _check_key(pos_key, options)
         data.mkdir(parents=True, exist_ok=True)
         machine = Machine(
             dialect=TERMINAL_DIALECT,
@@ -103,13 +106,25 @@ def terminal(
             ),
             faults=_faults(fault or []),
             key=pos_key,
-            options={name: str(value) for name, value in (("key_bytes", key_bytes), ("response", response)) if value},
+            options=options,
             paper=paper,
         )
         (run_by_itself if auto else run_in_window)(machine)
 
 
 COMMANDS: list[Callable[..., Any]] = [terminal]
+
+
+def _check_key(key: str, options: Mapping[str, str]) -> None:
+    """Raises SettingsError for a key with which no request could be read."""
+    from anytill.config import SettingsError
+    from anytill.core.secret import Secret
+    from anytill.dialects.qfpay.terminal import pos_key
+
+    try:
+        pos_key(Secret(key), options)
+    except ValueError as fault:
+        raise SettingsError(f"--pos-key: {fault}") from None
 
 
 def _settings(config: Path | None, data: Path) -> Settings:
@@ -131,6 +146,8 @@ def _tls(data: Path, certificate: Path | None, host: str) -> ssl.SSLContext:
         return self_made_tls(data / "certificate.pem", (host, "localhost"), SystemClock().now_ms())
     try:
         return server_tls(certificate)
+    except FileNotFoundError:
+        raise SettingsError(f"--certificate {certificate}: no such file") from None
     except ssl.SSLError as fault:
         raise SettingsError(f"--certificate {certificate}: no certificate with its key: {fault.reason}") from None
 

@@ -25,8 +25,8 @@ CANCEL_NOT_BEFORE_MS: Final = 15 * SECOND
 #: A payer's code that paid an order is not accepted for another one this long: a till that lost our answer and sells
 #: again under a new number must not charge twice.
 CODE_HELD_MS: Final = 10 * MINUTE
-#: Of vendors whose refunds have no number: equal requests within this time are one refund. Less than the 426 s that lie
-#: between two refunds of one amount in a vendor's own example.
+#: Of vendors whose refunds have no number: an equal request within this time of a refund's end is that refund. Less
+#: than the 426 s that lie between two refunds of one amount in a vendor's own example.
 SAME_REFUND_MS: Final = MINUTE
 EQUAL_REFUNDS_A_DAY: Final = 5
 #: After an unpaid end the channel is asked once more: a pay call that was overtaken must not be kept.
@@ -89,6 +89,15 @@ def cancel_from_ms(payment: Payment) -> int:
     Once the channel has answered with its own number the pay call has arrived, and there is nothing to overtake.
     """
     return payment.created_at_ms + (0 if payment.channel_trade_no else CANCEL_NOT_BEFORE_MS)
+
+
+def is_same_refund(earlier: Refund, now_ms: int) -> bool:
+    """Whether who asks for an equal refund without a number now means the earlier one: its end may only just have been
+    told, and the telling been lost. One that surely failed moved nothing, and may be tried again at once."""
+    if earlier.state is RefundState.FAILED:
+        return False
+    ended_at_ms = earlier.ended_at_ms or earlier.created_at_ms
+    return earlier.state in OPEN_REFUND_STATES or now_ms - ended_at_ms < SAME_REFUND_MS
 
 
 def refund_due_at(refund: Refund, now_ms: int) -> int | None:

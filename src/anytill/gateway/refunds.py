@@ -113,10 +113,10 @@ class Refunds:
     async def _numbered(self, payment: Payment, order: RefundOrder) -> RefundOrder:
         """A refund of a vendor whose refunds have no number, under one of ours.
 
-        What looks like a retry is one: the same amount of the same payment, asked for by the same again within a
-        minute, or while the first is not done. Later it may be meant, so it is a new refund, but a person is told, and
-        not without end. One that surely failed is tried again at once, since it moved nothing. Two at the same moment
-        are given the same number, which only one of them gets.
+        What looks like a retry is one: the same amount of the same payment, asked for by the same again while the
+        first is not done, or within a minute of its end. Later it may be meant, so it is a new refund, but a person is
+        told, and not without end. One that surely failed is tried again at once, since it moved nothing. Two at the
+        same moment are given the same number, which only one of them gets.
         """
         if not order.repeat_key:
             raise ValueError("a refund without a number needs a repeat_key")
@@ -127,7 +127,7 @@ class Refunds:
         counting = [refund for refund in earlier if refund.state is not RefundState.FAILED]
         if counting:
             last = counting[-1]
-            if now - last.created_at_ms < retry.SAME_REFUND_MS or last.state in OPEN_REFUND_STATES:
+            if retry.is_same_refund(last, now):
                 return changed(order, refund_no=last.refund_no)
             if sum(now - each.created_at_ms < retry.DAY for each in counting) >= retry.EQUAL_REFUNDS_A_DAY:
                 raise TooManyRefunds

@@ -42,7 +42,7 @@ async def open_port(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
             rtscts=False,
             exclusive=True,
         )
-    except serialx.SerialException as fault:
+    except (serialx.SerialException, OSError) as fault:
         raise OSError(f"{path} cannot be opened as a serial port") from fault
     except ValueError as fault:
         raise OSError(f"{path} is no serial port") from fault

@@ -1,7 +1,8 @@
 """One end of a line, on the line: joins a `wire.line.Line`, which knows what bytes mean, to a stream that carries them.
 
 Strategy: one task reads, one task writes what is queued, and a timer wakes the line when it asks for it. What came of
-it is told to one listener, at once and in order. Whoever does not read what we write for too long is cut off.
+it is told to one listener, at once and in order. While much waits to be written nothing is read, so that whoever asks
+and does not read the answers costs no memory; and who does not read for too long is cut off.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from anytill.ports import Clock
 from anytill.transports.line_faults import FaultyWriting, LineFaults
 from anytill.wire.line import Event, Line, Overlong, Write
 
-_READ_BYTES: Final = 64 * 1024
+#: What is read at once is begun at once, and the shortest message has one byte and its line end.
+_READ_BYTES: Final = 4 * 1024
+_MOST_UNWRITTEN: Final = 16
 #: At 9,600 baud the largest message takes 70 seconds.
 _WRITE_TIMEOUT_S: Final = 120.0
 _CLOSE_TIMEOUT_S: Final = 5.0
@@ -49,6 +52,8 @@ class Talk:
         self._timer: asyncio.Task[None] | None = None
         self._may_read = asyncio.Event()
         self._may_read.set()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     async def listen(self) -> None:
         """Read until the other side will say nothing more. Returns then, whatever the reason."""
@@ -56,6 +61,7 @@ class Talk:
             while data := await self._reader.read(_READ_BYTES):
                 self._events(self._line.receive(data, self._clock.now_ms()))
                 await self._may_read.wait()
+                await self._has_room.wait()
         self._events(self._line.end(self._clock.now_ms()))
 
     def send(self, message: bytes) -> tuple[int, list[Event]]:
@@ -104,6 +110,8 @@ class Talk:
         for event in events:
             if isinstance(event, Write):
                 self._outgoing.put_nowait(event)
+                if self._outgoing.qsize() >= _MOST_UNWRITTEN and not self._writing.done():
+                    self._has_room.clear()
                 continue
             self._heard(event)
             if isinstance(event, Overlong):
@@ -131,6 +139,8 @@ class Talk:
     async def _write(self) -> None:
         while True:
             write = await self._outgoing.get()
+            if self._outgoing.qsize() < _MOST_UNWRITTEN:
+                self._has_room.set()
             try:
                 async with asyncio.timeout(self._write_timeout_s):
                     for count, piece in enumerate(self._faulty.pieces(write.data, acknowledges=write.acknowledges)):
@@ -141,6 +151,7 @@ class Talk:
             except (OSError, TimeoutError):
                 # Whoever was to hear it has gone, or does not listen: nothing more can be said here.
                 self.abort()
+                self._has_room.set()
                 return
             finally:
                 self._outgoing.task_done()

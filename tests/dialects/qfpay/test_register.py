@@ -18,6 +18,7 @@ from anytill.core.errors import (
     RefundConflict,
     RefundExceedsPaid,
     Refusal,
+    UnknownCredential,
 )
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, RefundOrder, Verdict
@@ -207,7 +208,33 @@ async def test_a_refusal_is_an_end(told: Told, refusal: type[Refusal]) -> None:
     assert shop.steps == ["trade", "end"]
     # The number is used up: it is told what became of it.
     assert (await shop.register.pay(ORDER)).verdict is Verdict.NOT_PAID
-    assert shop.terminal.functions == ["1001"]
+    assert shop.terminal.functions == ["1001", "4001"]
+
+
+@pytest.mark.parametrize("code", ["4003", "4006", "4007", "5001"])
+@pytest.mark.parametrize(
+    ("later", "verdict"),
+    [
+        ([paid()], Verdict.PAID),
+        ([AWAITED, paid()], Verdict.PAID),
+        ([None, paid()], Verdict.PAID),
+        ([None], Verdict.OPEN),
+        ([SEEN_DECLINED], Verdict.NOT_PAID),
+    ],
+)
+async def test_a_refusal_that_nobody_signed_is_asked_about(code: str, later: list[Answers], verdict: Verdict) -> None:
+    shop = at(Told(code, None, "", "forged"), *later)
+    assert (await shop.register.pay(ORDER)).verdict is verdict
+    assert shop.terminal.functions[:2] == ["1001", "4001"]
+    assert (shop.steps[-1] == "end") is (verdict is not Verdict.OPEN)
+
+
+async def test_a_number_that_another_trade_has_is_refused() -> None:
+    conflict = Told("4006", {"respcd": "1102"})
+    for other in (paid(txamt="90"), paid(busicd="800108"), no_such()):
+        with pytest.raises(OrderConflict):
+            await at(conflict, other).register.pay(ORDER)
+    assert (await at(conflict, paid()).register.pay(ORDER)).verdict is Verdict.PAID
 
 
 async def test_what_surely_never_went_out_is_an_end() -> None:
@@ -416,3 +443,14 @@ async def test_a_refused_refund_is_an_end() -> None:
         await shop.register.refund(WANTED)
     assert shop.steps == ["refund", "end"]
     assert (await shop.register.refund(WANTED)).reason == "4006 whole only"
+
+
+async def test_a_refused_refund_is_asked_about() -> None:
+    refused = Told("4003")
+    assert (await at(left(100), refused, left(60, "5")).register.refund(WANTED)).state is RefundState.DONE
+    assert (await at(left(100), refused, None).register.refund(WANTED)).state is RefundState.UNKNOWN
+    for later in (left(100), refused):
+        shop = at(left(100), refused, later)
+        with pytest.raises(UnknownCredential):
+            await shop.register.refund(WANTED)
+        assert shop.terminal.functions == ["4001", "1002", "4001"]

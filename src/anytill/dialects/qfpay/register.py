@@ -10,7 +10,8 @@
 
 Three rules. A trade's number is sent in one 1001 and never in another, by itself or because somebody asks for it again:
 what was sent is asked about. Nothing is sent that is not on disk before, so a register that crashed knows what may have
-happened and goes on where it was (`resume`). And no word alone is an end: `ends` says what is believed when.
+happened and goes on where it was (`resume`). And no word alone is an end: `ends` says what is believed when, and a
+refusal, which can be told without the key, counts when an inquiry does not know better.
 
 Who is not told an end is told that it is open: then nothing may be sold again before `resume` has found it.
 
@@ -101,8 +102,10 @@ class Register:
         try:
             told = await self._client.pay(order)
         except Refusal as refusal:
-            await self._steps.end(sale, not_charged(order, str(refusal)))
-            raise
+            if await self._is_confirmed(refusal, sale):
+                await self._steps.end(sale, not_charged(order, str(refusal)))
+                raise
+            told = None
         except NeverSent:
             await self._steps.end(sale, not_charged(order, "nothing was sent"))
             raise
@@ -127,8 +130,10 @@ class Register:
         try:
             told = await self._client.refund(replace(task.order, refund_no=""))
         except Refusal as refusal:
-            await self._steps.end(task, not_given_back(task, str(refusal)))
-            raise
+            if await self._is_confirmed(refusal, task):
+                await self._steps.end(task, not_given_back(task, str(refusal)))
+                raise
+            told = None
         except NeverSent:
             await self._steps.end(task, not_given_back(task, "nothing was sent"))
             raise
@@ -199,6 +204,22 @@ class Register:
             except _NO_WORD:
                 pass  # not every terminal knows its refunds
         return search.seen(await self._looked_up(task.order.payment), self._clock.now_ms())
+
+    async def _is_confirmed(self, refusal: Refusal, task: Task) -> bool:
+        """Whether one inquiry says too that nothing was done, or is refused likewise."""
+        try:
+            found = await self._client.query(PaymentRef(task.number) if isinstance(task, Sale) else task.order.payment)
+        except PaymentNotFound:
+            return isinstance(task, Sale)
+        except Refusal as again:
+            return type(again) is type(refusal)
+        except (Unreachable, WireError):
+            return False
+        if isinstance(task, GivingBack):
+            return found.verdict is Verdict.PAID and found.reserved_fen == task.before_fen
+        # The number has a trade. With other contents it is not this one, which is what was refused.
+        same = found.amount_fen in (0, task.order.amount_fen) and task.order.wallet in (None, found.wallet)
+        return isinstance(refusal, OrderConflict) and not same
 
     async def _looked_up(self, ref: PaymentRef) -> Payment | NoPayment:
         try:

@@ -1,6 +1,6 @@
 """What a cash register writes down before it does it, as lines of a journal (`ports.Journal`).
 
-    {"at":1795000000000,"step":"trade","number":"N1","amount_fen":100,"currency":"HKD","method":"BARCODE", …}
+    {"at":1795000000000,"step":"trade","number":"N1","amount_fen":100,"terminal":"tcp://10.0.0.7:9002", …}
     {"at":1795000060000,"step":"inquiry","number":"N1"}
     {"at":1795000061000,"step":"withdrawal","number":"N1"}
     {"at":1795000070000,"step":"end","number":"N1","state":"CANCELLED","payment_id":"", …}
@@ -8,16 +8,20 @@
 Whatever was sent stands here, on disk, before it was; an end stands here before anybody is told. So after a crash the
 lines say what may have happened, and which trades and refunds have no end yet. No code, no card and no key is written.
 A refund has no number on the wire; the one it has here is the register's own.
+
+One journal serves a register at all its terminals, so that what is open at one is not forgotten at another. But only
+the terminal that was sent a trade can say what became of it: any other would truly say that there is none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from anytill.core.errors import OrderConflict
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, RefundOrder
 from anytill.core.wallet import Wallet
@@ -44,6 +48,7 @@ class Sale:
 
     order: PayOrder
     end: Payment | None = None
+    terminal: str = ""  # where it was sent to
 
     @property
     def number(self) -> str:
@@ -59,6 +64,7 @@ class GivingBack:
     before_fen: int
     currency: str
     end: Refund | None = None
+    terminal: str = ""
 
     @property
     def number(self) -> str:
@@ -70,9 +76,36 @@ Task: TypeAlias = Sale | GivingBack
 _Line: TypeAlias = dict[str, Any]
 
 
+class JournalAt:
+    """A register's journal while it works at one terminal. Implements `ports.Journal`."""
+
+    def __init__(self, journal: Journal, terminal: str, *, formerly: str | None = None) -> None:
+        """`terminal` is the address, spelled always in the same way; `formerly` another one that it had before."""
+        self._journal = journal
+        self.terminal = terminal
+        self._formerly = formerly
+
+    def is_here(self, terminal: str) -> bool:
+        """Whether this is the terminal at the address."""
+        return terminal in (self.terminal, self._formerly)
+
+    def lines(self) -> Sequence[bytes]:
+        """See `ports.Journal`."""
+        return self._journal.lines()
+
+    async def append(self, line: bytes) -> None:
+        """See `ports.Journal`."""
+        await self._journal.append(line)
+
+    async def close(self) -> None:
+        """See `ports.Journal`."""
+        await self._journal.close()
+
+
 @dataclass
 class Steps:
-    """All trades and refunds of one register, and the journal they are written to."""
+    """All trades and refunds of one register, and the journal they are written to. What the journal of a register with
+    one terminal says has no address."""
 
     journal: Journal
     clock: Clock
@@ -87,19 +120,24 @@ class Steps:
                 raise DamagedJournal(f"line {place} of the register's journal cannot be read") from fault
 
     def sale(self, number: str) -> Sale | None:
-        """The trade of this number."""
-        task = self._tasks.get((Sale, number))
+        """The trade of this number. Raises OrderConflict when only another terminal knows what became of it."""
+        task = self._asked_here(self._tasks.get((Sale, number)))
         return task if isinstance(task, Sale) else None
 
     def giving_back(self, number: str) -> GivingBack | None:
-        """The refund of this number."""
-        task = self._tasks.get((GivingBack, number))
+        """The refund of this number. Raises OrderConflict as `sale` does."""
+        task = self._asked_here(self._tasks.get((GivingBack, number)))
         return task if isinstance(task, GivingBack) else None
 
     @property
     def without_end(self) -> list[Task]:
-        """What may still be under way, oldest first."""
-        return [task for task in self._tasks.values() if task.end is None]
+        """What may still be under way at this terminal, oldest first."""
+        return [task for task in self._tasks.values() if task.end is None and self._is_here(task)]
+
+    @property
+    def elsewhere(self) -> list[Task]:
+        """What may still be under way at others, oldest first."""
+        return [task for task in self._tasks.values() if task.end is None and not self._is_here(task)]
 
     @property
     def refund_ids(self) -> set[str]:
@@ -110,7 +148,8 @@ class Steps:
     async def begin(self, task: Task) -> None:
         """A trade or refund is about to be sent. Raises OSError; then it must not be."""
         line = _sale_line(task.order) if isinstance(task, Sale) else _refund_line(task)
-        await self._write(Step.TRADE if isinstance(task, Sale) else Step.REFUND, task, line)
+        at = {"terminal": self.journal.terminal} if isinstance(self.journal, JournalAt) else {}
+        await self._write(Step.TRADE if isinstance(task, Sale) else Step.REFUND, task, at | line)
 
     async def mark(self, step: Step, task: Task) -> None:
         """An inquiry or a withdrawal is about to be sent."""
@@ -120,6 +159,14 @@ class Steps:
         """The end is known, and may be told when this returns."""
         names = _PAYMENT_END if isinstance(end, Payment) else _REFUND_END
         await self._write(Step.END, task, {name: getattr(end, name) for name in names})
+
+    def _is_here(self, task: Task) -> bool:
+        return not isinstance(self.journal, JournalAt) or self.journal.is_here(task.terminal)
+
+    def _asked_here(self, task: Task | None) -> Task | None:
+        if task is not None and task.end is None and not self._is_here(task):
+            raise OrderConflict(f"it was sent to {task.terminal or 'another terminal'}, which alone knows its end")
+        return task
 
     async def _write(self, step: Step, task: Task, values: _Line) -> None:
         kind = {} if step in (Step.TRADE, Step.REFUND) or isinstance(task, Sale) else {"of": Step.REFUND}
@@ -131,7 +178,7 @@ class Steps:
     def _apply(self, line: _Line) -> None:
         step, number = Step(line["step"]), str(line["number"])
         if step is Step.TRADE:
-            self._tasks[Sale, number] = Sale(_order(line))
+            self._tasks[Sale, number] = Sale(_order(line), terminal=_terminal(line))
             return
         if step is Step.REFUND:
             self._tasks[GivingBack, number] = _giving_back(line)
@@ -148,6 +195,10 @@ _PAYMENT_END: Final = (
     "paid_at_ms", "reason",
 )  # fmt: skip
 _REFUND_END: Final = ("state", "refund_id", "amount_fen", "refunded_fen", "channel_refund_no", "reason")
+
+
+def _terminal(line: _Line) -> str:
+    return str(line.get("terminal", ""))
 
 
 def _sale_line(order: PayOrder) -> _Line:
@@ -181,7 +232,7 @@ def _refund_line(task: GivingBack) -> _Line:
 def _giving_back(line: _Line) -> GivingBack:
     payment = PaymentRef(line["order_no"], line["payment_id"])
     order = RefundOrder(payment, str(line["number"]), int(line["amount_fen"]))
-    return GivingBack(order, int(line["before_fen"]), str(line["currency"]))
+    return GivingBack(order, int(line["before_fen"]), str(line["currency"]), terminal=_terminal(line))
 
 
 def _ended(task: Task, line: Mapping[str, Any]) -> Task:

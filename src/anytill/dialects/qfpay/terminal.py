@@ -64,6 +64,13 @@ class Terminal:
         """See `ports.Terminal`. Before the first request no key is known by which to tell."""
         return codec.is_whole(message, self._keys)
 
+    def stop(self) -> None:
+        """See `ports.Terminal`. What was sent to the gateway is cancelled there, and what is then true is told."""
+        errand = self._counter.errand
+        if errand is not None:
+            errand.withdraw()
+            self._counter.panel.withdraw()
+
     async def _answered(self, body: bytes, func_type: FuncType | None, peer: str) -> tuple[bytes, Reply]:
         """The sealed answer, and how it travels."""
         gateway = self._counter.gateway
