@@ -183,7 +183,10 @@ class _Recorded:
 
 #: These make something up and change nothing: what comes of them is seen where it is used.
 _NO_DEED: Final = frozenset({"act", "hashed"})
-_TILL: Final = ("pay", "query", "cancel", "refund", "query_refund", "find", "find_by_code", "refunds_of", "identify")
+_TILL: Final = (
+    "pay", "query", "cancel", "refund", "query_refund", "find", "find_refund", "find_by_code", "refunds_of", "identify",
+    "remember_in_vain", "is_over",
+)  # fmt: skip
 
 
 class _Till:
@@ -241,6 +244,15 @@ class _Till:
         if refund is None or refund.merchant_id != self._merchant_id:
             raise RefundNotFound
         return refund
+
+    async def find_refund(self, ref: RefundRef) -> Refund:
+        return await self.query_refund(ref)
+
+    async def remember_in_vain(self, request: str) -> None:
+        pass
+
+    async def is_over(self, request: str, payment: Payment) -> bool:
+        return False
 
     async def refunds_of(self, payment: Payment) -> Sequence[Refund]:
         found = {each.refund_id: each for each in self._desk.refunds.values() if each.payment_id == payment.payment_id}
