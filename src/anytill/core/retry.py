@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anytill.core.lifecycle import OPEN_REFUND_STATES, UNPAID_STATES, PaymentState
+from anytill.core.lifecycle import OPEN_REFUND_STATES, UNPAID_STATES, PaymentState, RefundState
 from anytill.core.payment import AT_THE_TILL, Method, Payment, Refund
 
 SECOND: Final = 1_000
