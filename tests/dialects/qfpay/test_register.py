@@ -284,6 +284,24 @@ async def test_a_person_takes_a_trade_back() -> None:
     assert shop.steps == ["trade", "withdrawal", "end"]
 
 
+async def test_the_same_twice_at_once_is_done_once() -> None:
+    class Slow(MemoryJournal):
+        """Before a line is on its disk, somebody asks again."""
+
+        async def append(self, line: bytes) -> None:
+            if b'"refund"' in line or b'"trade"' in line:
+                with pytest.raises(Overloaded):
+                    await (register.pay(ORDER) if b'"trade"' in line else register.refund(WANTED))
+            await super().append(line)
+
+    terminal = Scripted(paid(), paid(), left(100), Told("6000", REFUNDED), left(60))
+    register = Register(Client({"pos_key": POS_KEY}, terminal), Slow(), at(None).clock, at(None).tell)
+    assert (await register.pay(ORDER)).verdict is Verdict.PAID
+    assert (await register.refund(WANTED)).state is RefundState.DONE
+    assert terminal.functions == ["1001", "4001", "4001", "1002", "4001"]
+    assert (await register.pay(ORDER)).verdict is Verdict.PAID
+
+
 class Meanwhile:
     """A line on which something happens while the first request waits for its answer."""
 
