@@ -216,6 +216,8 @@ class Register:
                 self._tell(News.CONTRADICTION, task.number, "other sums went back")
                 return search.open
             if not await self._go_on(task, search, until_ms):
+                if search.is_taken:
+                    await self._steps.end(task, search.open)
                 return search.open
 
     async def _refund_end(self, task: GivingBack, search: RefundSearch) -> Refund | None:
