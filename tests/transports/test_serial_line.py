@@ -13,7 +13,7 @@ from anytill.dialects.qfpay.framing import ANSWER, REQUEST, UNKNOWN_ERROR, Frame
 from anytill.ports import Clock, NeverSent, Unreachable
 from anytill.transports.clock import StandingClock, SteadyClock
 from anytill.transports.line_faults import LineFaults
-from anytill.transports.serial_line import SerialSend, answer_serial, open_port
+from anytill.transports.serial_line import AT_ONCE, SerialSend, answer_serial, open_port
 from anytill.wire.http import HttpRequest
 from anytill.wire.line import Event
 from tests.transports.cables import Cable, Port
@@ -271,21 +271,35 @@ async def test_what_is_said_twice_is_done_once() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_fifth_question_is_refused_aloud() -> None:
+async def test_one_question_too_many_is_refused_aloud() -> None:
+    kitchen, port = Kitchen(), Port()
+    bodies = [b"%02d" % number for number in range(1, AT_ONCE + 1)]
+    async with Answered(port.path, kitchen.answer, first=1):
+        for number, body in enumerate(bodies, 1):
+            port.speak(encode_message(number, body))
+            assert await port.hear(11) == encode_frame(ANSWER, number)
+        port.speak(encode_message(100, b"too many"))
+        assert await port.hear(11) == encode_frame(UNKNOWN_ERROR, 100)
+        kitchen.serve(*bodies)
+        await port.hear(AT_ONCE * 15)
+        port.speak(encode_message(101, b"later"))
+        assert await port.hear(11) == encode_frame(ANSWER, 101)
+        kitchen.serve(b"later")
+        assert await port.hear(18) == encode_message(AT_ONCE + 1, b"[later]")
+    assert kitchen.asked == [*bodies, b"later"]
+    port.pull()
+
+
+@pytest.mark.anyio
+async def test_a_trade_is_taken_back_however_often_it_was_asked_about() -> None:
     kitchen, port = Kitchen(), Port()
     async with Answered(port.path, kitchen.answer, first=1):
-        for number in range(1, 5):
-            port.speak(encode_message(number, b"%d" % number))
+        for number, body in enumerate((b"pay", *[b"ask"] * 24, b"stop"), 1):
+            port.speak(encode_message(number, body))
             assert await port.hear(11) == encode_frame(ANSWER, number)
-        port.speak(encode_message(5, b"5"))
-        assert await port.hear(11) == encode_frame(UNKNOWN_ERROR, 5)
-        kitchen.serve(b"1", b"2", b"3", b"4")
-        await port.hear(4 * 14)
-        port.speak(encode_message(6, b"5"))
-        assert await port.hear(11) == encode_frame(ANSWER, 6)
-        kitchen.serve(b"5")
-        assert await port.hear(14) == encode_message(5, b"[5]")
-    assert kitchen.asked == [b"1", b"2", b"3", b"4", b"5"]
+        await kitchen.until_asked(26)
+        assert kitchen.asked[-1] == b"stop"
+        kitchen.serve(b"pay", b"ask", b"stop")
     port.pull()
 
 

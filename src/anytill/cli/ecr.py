@@ -157,6 +157,7 @@ def cancel(ctx: typer.Context) -> None:
     sentences = {
         Withdrawn.DONE: (0, "taken back, nothing was charged"),
         Withdrawn.NOTHING: (1, "nothing waits at the terminal"),
+        Withdrawn.TOO_LATE: (1, "too late, the payment is done: refund it instead"),
         Withdrawn.UNSURE: (1, "too late to be sure: ask how the payment stands"),
     }
     code, sentence = sentences[told]

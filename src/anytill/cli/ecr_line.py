@@ -27,6 +27,7 @@ from anytill.dialects.qfpay.codec import KeyBytes, PosKey
 from anytill.dialects.qfpay.sandbox import HTTP_PORT, TCP_PORT, terminal_settings
 from anytill.dialects.qfpay.words import FuncType
 from anytill.ports import Unreachable
+from anytill.transports.tls import client_tls
 from anytill.wire.http import HttpRequest, HttpResponse
 
 QUICK_S = 15
@@ -161,7 +162,7 @@ def _tls(wanted: Wanted, address: str) -> ssl.SSLContext | None:
         return None
     if wanted.fingerprint:
         return _pinned(parts.hostname or "", parts.port or HTTP_PORT, wanted.fingerprint)
-    return ssl.create_default_context(cafile=str(wanted.ca)) if wanted.ca else None
+    return client_tls(wanted.ca) if wanted.ca else None
 
 
 def _pinned(host: str, port: int, fingerprint: str) -> ssl.SSLContext:

@@ -68,6 +68,11 @@ class Machine:
             options=self.options,
         )
 
+    @property
+    def port_options(self) -> dict[int | None, str]:
+        """The options of `anytill terminal` that chose its ports."""
+        return {self.listens.tcp_port: "--tcp", self.listens.http_port: "--http"}
+
     def title(self) -> str:
         """Its name for people."""
         return f"{self._record.title} · {self.number or self._record.sandbox.login}"
@@ -113,14 +118,20 @@ def run_by_itself(machine: Machine) -> None:
         typer.echo(f"{machine.title()}: {', '.join(places(listens))}")
         typer.echo("stop: Ctrl-C")
 
-    run_gateway(machine.settings, demo=machine.demo, started=None, stands=[machine.stand(in_front, started)])
+    run_gateway(
+        machine.settings,
+        demo=machine.demo,
+        started=None,
+        stands=[machine.stand(in_front, started)],
+        options=machine.port_options,
+    )
 
 
 def run_in_window(machine: Machine) -> None:
     """Until the window is closed. What would be logged to the screen goes to a file."""
     with (
         (machine.data / LOG).open("a", encoding="utf-8") as log,
-        port_is_taken(machine.settings),
+        port_is_taken(machine.settings, machine.port_options),
         asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
         runner.run(_shown(machine, log))

@@ -57,8 +57,9 @@ def run_gateway(
     opened: Callable[[], None] = lambda: None,
     started: Callable[[int], None] | None,
     stands: Sequence[Stand] = (),
+    options: Mapping[int | None, str] | None = None,
 ) -> None:
-    """Until a signal; see `bootstrap.run`. Raises SettingsError."""
+    """Until a signal; see `bootstrap.run`. `options` name the ports of the stands' terminals. Raises SettingsError."""
     from anytill.bootstrap import run
     from anytill.transports.http_server import new_event_loop
 
@@ -69,13 +70,14 @@ def run_gateway(
             loop.add_signal_handler(number, stop.set)
         await run(settings, sys.stderr, demo=demo, opened=opened, started=started, stop=stop, stands=stands)
 
-    with port_is_taken(settings), asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with port_is_taken(settings, options), asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve_until_told())
 
 
 @contextmanager
-def port_is_taken(settings: Settings) -> Iterator[None]:
-    """Says which port cannot be had, and what to do. Raises SettingsError for that."""
+def port_is_taken(settings: Settings, options: Mapping[int | None, str] | None = None) -> Iterator[None]:
+    """Says which port cannot be had, and what to do: the option that chose it is --port if it is not among `options`.
+    Raises SettingsError for that."""
     from anytill.config import SettingsError
 
     try:
@@ -84,8 +86,9 @@ def port_is_taken(settings: Settings) -> Iterator[None]:
         if fault.errno != errno.EADDRINUSE:
             raise
         named = _BOUND.search(str(fault))
-        port = named[1] if named else settings.number("server.port")
-        raise SettingsError(f"port {port} is taken: --port 0 takes a free one") from None
+        port = int(named[1]) if named else settings.number("server.port")
+        option = (options or {}).get(port, "--port")
+        raise SettingsError(f"port {port} is taken: {option} 0 takes a free one") from None
 
 
 def _kept_key(path: Path) -> str:

@@ -60,13 +60,15 @@ def _demo(host: str, port: int, data: Path, terminal_http: int | None, terminal_
         _show_access(f"anytill demo at {base_url}", base_url, access, document)
         typer.echo("stop: Ctrl-C")
 
+    listens = _ports(host, port, terminal_http, terminal_tcp)
     # Not before the data is ours: a second demo in the same folder is refused and must not harm the first.
     run_gateway(
         settings,
         demo=data,
         opened=lambda: document.unlink(missing_ok=True),
         started=started,
-        stands=_demo_stands(settings, data, _ports(host, port, terminal_http, terminal_tcp), terminals),
+        stands=_demo_stands(settings, data, listens, terminals),
+        options={listens.tcp_port: "--terminal-tcp", listens.http_port: "--terminal-http", port: "--port"},
     )
 
 

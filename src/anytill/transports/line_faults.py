@@ -1,6 +1,7 @@
 """What can be wrong with a line, made to happen on purpose, for whoever tries a register against a terminal.
 
-Faults are of the line alone: what is answered is right, and only comes badly, or not at all.
+What is answered is right: it only comes badly, or not at all, because of the line or because the power failed before it
+was told.
 """
 
 from __future__ import annotations

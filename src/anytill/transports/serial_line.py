@@ -22,6 +22,9 @@ from anytill.wire.http import TEXT_UTF8, HttpRequest, HttpResponse
 from anytill.wire.line import Line
 
 BAUD: Final = 9_600
+#: There is no second line for the one message that must get through: behind a trade that waits for its payer every
+#: inquiry waits too, and a register asks many times before it takes the trade back. Waiting costs nothing.
+AT_ONCE: Final = 32
 _AGAIN_MS: Final = 1_000
 _GRACE_S: Final = 30.0
 _NUMBERS: Final = 127
@@ -68,7 +71,9 @@ async def answer_serial(
     while not stop.is_set():
         # Each time other numbers, or what a terminal says after a restart may look like what it said before.
         line = open_line(_any_number())
-        answering = Answering(*port, line, answer, clock=clock, watch=watch, pause=False, faults=faults)
+        answering = Answering(
+            *port, line, answer, clock=clock, watch=watch, pause=False, faults=faults, at_once=AT_ONCE
+        )
         try:
             await _until_stopped(answering, stop, grace_s)
         except Exception as fault:  # noqa: BLE001 - our bug: told to a person, and the port is opened anew

@@ -327,6 +327,18 @@ async def test_what_went_back(
     assert (payment.state, payment.reserved_fen, payment.refunded_fen) == (state, reserved_fen, refunded_fen)
 
 
+async def test_no_terminals_card_number_is_kept_whole() -> None:
+    for told, kept in (
+        ("4111111111111111", "411111******1111"),
+        ("4111 1111-1111 1111", "411111******1111"),
+        ("411111******1111", "411111******1111"),
+        ("411111xxxxxx1111", "411111xxxxxx1111"),
+        ("123456789", "*****6789"),
+    ):
+        for name in ("cardno", "cardNo"):
+            assert (await answering(paid(**{name: told})).pay(ORDER)).code_hint == kept
+
+
 # Taking back
 
 
@@ -421,6 +433,7 @@ async def test_the_number_of_the_one_is_not_the_others() -> None:
         (Told("6000"), Withdrawn.DONE),
         (Told("6002", {"respcd": "9011"}), Withdrawn.NOTHING),
         (Told("6002"), Withdrawn.NOTHING),
+        (Told("6002", {"respcd": "9012"}), Withdrawn.TOO_LATE),
         (Told("4005", {"respcd": "1145"}), Withdrawn.UNSURE),
     ],
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from anytill.core.merchant import MerchantState
 from anytill.core.receipt import Amount, Receipt, Row, Text, Title
-from tests.dialects.qfpay.desk import MASKED, MERCHANT, NUMBER, Desk, card
+from tests.dialects.qfpay.desk import MASKED, MERCHANT, NUMBER, PAID, Desk, card
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +116,25 @@ async def test_the_days_takings(desk: Desk) -> None:
         *("合计", "收款笔数 3", "收款金额 10700", "退款笔数 1", "退款金额 10000"),
         "净额 700",
     ]
+
+
+async def test_a_channel_is_one_line_however_it_was_paid(desk: Desk) -> None:
+    """Its codes were scanned and shown."""
+    scanned = await desk.pay(amt=3)
+    paying = asyncio.ensure_future(desk.call(desk.trade(amt=4, out_trade_no="SHOWN", scan_type="QRCODE_PAY")))
+    while not await desk.world.wallet.statement(merchant_order="SHOWN"):
+        await asyncio.sleep(0)
+    await desk.world.wallet.payer_pays(merchant_order="SHOWN")
+    assert (await paying).codes == PAID
+    await desk.refund(scanned.data["syssn"])
+    await desk.refund("SHOWN", refund_amount=1)
+    assert (await desk.call({"func_type": 3002})).codes == PRINTED
+    (receipt,) = desk.panel.printed
+    texts = [element.text for element in receipt.elements if isinstance(element, Text)]
+    assert texts.count("WeChat Pay") == 1
+    amounts = [(each.label, each.amount_fen) for each in receipt.elements if isinstance(each, Amount)]
+    assert amounts[:2] == [("收款金额", 700), ("退款金额", 400)]
+    assert amounts[-1] == ("净额", 300)
 
 
 async def test_a_day_without_takings(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import anyio
@@ -308,6 +308,70 @@ async def test_a_refund_whose_end_nobody_tells(desk: Desk) -> None:
     assert again.codes == DONE
     assert again.data["syssn"] == told.data["syssn"]
     assert await desk.net_fen(number) == 0
+
+
+@on_both_stores
+async def test_a_refund_that_ended_late_and_whose_answer_was_lost(desk: Desk) -> None:
+    meddler = await meddled(desk.world)
+    desk.start()
+    number = await paid(desk)
+    began_ms = desk.world.clock.now_ms()
+    meddler.is_silent = True
+
+    async def speaks() -> None:
+        meddler.is_silent = False
+
+    desk.panel.pausing(*[None] * 62, speaks)
+    first = await desk.refund(number, refund_amount=1)
+    assert first.codes == DONE
+    assert desk.world.clock.now_ms() - began_ms > SAME_REFUND_MS
+    assert await desk.refund(number, refund_amount=1) == first
+    assert await desk.net_fen(number) == 400
+
+
+@on_both_stores
+async def test_a_repeated_refund_is_taken_back_while_it_is_looked_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither answer says that nothing was given back: the first one may have done it."""
+    number = await paid(desk)
+    first = await desk.refund(number, refund_amount=1)
+    refunds_of = desk.world.store.refunds_of
+    heard: list[Said] = []
+
+    async def meanwhile(merchant_id: str, payment_id: str) -> Sequence[Refund]:
+        found = await refunds_of(merchant_id, payment_id)
+        heard.append(await desk.cancel())
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.world.store, "refunds_of", meanwhile)
+        assert await desk.refund(number, refund_amount=1) == first
+        assert heard.pop().codes == UNKNOWN
+        # A new one that is taken back so early is certain in its own answer.
+        told = await desk.refund(number, refund_amount=2)
+    assert (heard.pop().codes, told.codes) == (UNKNOWN, ("6001", "1155"))
+    assert await desk.net_fen(number) == 400
+
+
+async def test_the_same_refund_while_it_is_under_way(desk: Desk) -> None:
+    meddler = await meddled(desk.world)
+    desk.start()
+    number = await paid(desk)
+    heard: list[Said] = []
+
+    async def refund_says(answer: Awaitable[RefundAnswer]) -> RefundAnswer:
+        heard.append(await desk.refund(number, refund_amount=1))
+        heard.append(await desk.refund(number, refund_amount=2))
+        return await answer
+
+    meddler.refund_says_of = refund_says
+    assert (await desk.refund(number, refund_amount=1)).codes == DONE
+    same, other = heard
+    assert same.codes == UNKNOWN
+    assert "under way" in same.resperr
+    assert other.codes == ("4005", "9010")
+    assert await desk.net_fen(number) == 400
 
 
 async def test_a_refund_that_was_sent_is_not_taken_back(desk: Desk) -> None:

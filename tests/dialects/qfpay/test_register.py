@@ -25,7 +25,7 @@ from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, RefundOr
 from anytill.core.wallet import Wallet
 from anytill.dialects.qfpay.client import Client, Withdrawn
 from anytill.dialects.qfpay.codec import Told
-from anytill.dialects.qfpay.ends import NEVER_ASKED, NOT_THERE
+from anytill.dialects.qfpay.ends import NEVER_ASKED, NOT_THERE, Patience
 from anytill.dialects.qfpay.register import News, Register
 from anytill.dialects.qfpay.steps import DamagedJournal
 from anytill.ports import NeverSent, Unreachable
@@ -284,6 +284,24 @@ async def test_a_person_takes_a_trade_back() -> None:
     assert shop.steps == ["trade", "withdrawal", "end"]
 
 
+async def test_the_same_twice_at_once_is_done_once() -> None:
+    class Slow(MemoryJournal):
+        """Before a line is on its disk, somebody asks again."""
+
+        async def append(self, line: bytes) -> None:
+            if b'"refund"' in line or b'"trade"' in line:
+                with pytest.raises(Overloaded):
+                    await (register.pay(ORDER) if b'"trade"' in line else register.refund(WANTED))
+            await super().append(line)
+
+    terminal = Scripted(paid(), paid(), left(100), Told("6000", REFUNDED), left(60))
+    register = Register(Client({"pos_key": POS_KEY}, terminal), Slow(), at(None).clock, at(None).tell)
+    assert (await register.pay(ORDER)).verdict is Verdict.PAID
+    assert (await register.refund(WANTED)).state is RefundState.DONE
+    assert terminal.functions == ["1001", "4001", "4001", "1002", "4001"]
+    assert (await register.pay(ORDER)).verdict is Verdict.PAID
+
+
 class Meanwhile:
     """A line on which something happens while the first request waits for its answer."""
 
@@ -387,8 +405,6 @@ async def test_how_a_refunds_end_is_found(script: list[Answers], functions: list
     ("script", "state"),
     [
         ([left(100), None], RefundState.UNKNOWN),
-        ([left(100), None, left(60)], RefundState.PROCESSING),
-        ([left(60, "5"), None, left(20, "5")], RefundState.PROCESSING),
         ([left(100), Told("6000", REFUNDED), left(100)], RefundState.UNKNOWN),
         ([left(100), DENIED, left(60)], RefundState.UNKNOWN),
         ([left(100), None, left(50)], RefundState.UNKNOWN),
@@ -409,6 +425,29 @@ async def test_a_refund_that_nobody_knows_the_end_of_is_not_made_again(
             with pytest.raises(RefundConflict):
                 await shop.register.refund(replace(WANTED, refund_no=number))
     assert "1002" not in shop.terminal.functions
+
+
+@pytest.mark.parametrize(
+    ("script", "waited_ms"),
+    [
+        # It may still be told as back; so long as patience lasts it is waited for.
+        ([left(100), None, left(60)], Patience().most_ms),
+        # Of a second part no inquiry ever says that it is back.
+        ([left(60, "5"), None, left(20, "5")], Patience().settled_ms),
+    ],
+)
+async def test_a_refund_that_the_terminal_has_holds_nothing_up(script: list[Answers], waited_ms: int) -> None:
+    shop = at(*script)
+    began_ms = shop.clock.now_ms()
+    refund = await shop.register.refund(WANTED)
+    assert (refund.state, refund.refunded_fen) == (RefundState.PROCESSING, 0)
+    assert waited_ms <= shop.clock.now_ms() - began_ms <= waited_ms + 2 * Patience().again_ms
+    assert shop.register.without_end == []
+    assert shop.steps[-1] == "end"
+    functions = list(shop.terminal.functions)
+    again = await shop.register.refund(WANTED)
+    assert (again.state, again.refunded_fen) == (RefundState.PROCESSING, 0)
+    assert shop.terminal.functions == functions, "it is never made again"
 
 
 async def test_what_cannot_be_given_back_is_not_asked_for() -> None:

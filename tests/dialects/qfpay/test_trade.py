@@ -258,9 +258,10 @@ async def test_the_red_key_ends_the_waiting(desk: Desk, channel: str) -> None:
     assert "nothing was charged" in told.resperr
     assert (await desk.inquire(trade["out_trade_no"])).codes == ("6002", "1136")
     assert await desk.orders() == 0
-    # Nothing was stored under the number: it may be used again.
+    # It was said that nothing is charged under this number; another one is another trade.
     desk.panel.holds_out(PRESENTED[channel])
-    assert (await desk.call(trade)).codes == PAID
+    assert (await desk.call(trade)).codes == ("6002", "1181")
+    assert (await desk.call(desk.trade(channel))).codes == PAID
 
 
 @pytest.mark.parametrize(

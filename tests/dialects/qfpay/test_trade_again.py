@@ -49,6 +49,20 @@ async def test_a_paid_number_is_told_as_paid_and_nobody_pays_again(desk: Desk) -
     assert (desk.panel.asked, await desk.orders()) == ([], 1)
 
 
+async def test_a_number_whose_money_was_given_back(desk: Desk) -> None:
+    desk.code()
+    trade = desk.trade()
+    await desk.call(trade)
+    await desk.refund(trade["out_trade_no"], refund_amount=1)
+    part = await desk.call(trade)
+    assert (part.respmsg, part.data["cancel"]) == ("Transaction successful", "5")
+    await desk.refund(trade["out_trade_no"])
+    for told in (await desk.call(trade), await desk.inquire(trade["out_trade_no"])):
+        assert (told.codes, told.data["cancel"]) == (PAID, "3")
+        assert "all of it was given back" in told.respmsg
+        assert told.data["resmsg"] == told.respmsg
+
+
 @pytest.mark.parametrize(("ending", "codes"), [("04", ("6002", "1205")), ("03", CANCELLED)])
 async def test_a_declined_number_stays_declined(desk: Desk, ending: str, codes: tuple[str, str]) -> None:
     desk.code(ending)
@@ -415,6 +429,29 @@ async def test_a_refusal_that_comes_when_there_is_a_payment_already(
     assert told.codes == UNKNOWN
     await desk.world.pass_s(60)
     assert (await desk.inquire(told.data["out_trade_no"])).inner == "0000"
+
+
+async def test_a_repeated_trade_is_taken_back_at_the_look_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody says that nothing was charged: the first one may have done it."""
+    desk.code()
+    trade = desk.trade()
+    first = await desk.call(trade)
+    payment_of = desk.world.store.payment
+    heard: list[Said] = []
+
+    async def meanwhile(merchant_id: str, ref: PaymentRef) -> Payment | None:
+        if not heard:
+            heard.append(await desk.cancel())
+        return await payment_of(merchant_id, ref)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.world.store, "payment", meanwhile)
+        assert await desk.call(trade) == first
+        assert heard.pop().codes == UNKNOWN
+        # A new one that is taken back so early is certain in its own answer.
+        told = await desk.call(desk.trade())
+    assert (heard.pop().codes, told.codes) == (UNKNOWN, USER_CANCELLED)
+    assert await desk.orders() == 1
 
 
 @pytest.mark.parametrize("scan_type", ["SCAN_PAY", "QRCODE_PAY"])

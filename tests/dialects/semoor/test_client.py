@@ -62,6 +62,14 @@ async def test_what_is_told_of_a_paid_order(world: World) -> None:
     assert (payment.state, payment.amount_fen, payment.paid_fen) == (PaymentState.PAID, 100, 100)
     assert (payment.payment_id, payment.channel_trade_no, payment.payer_id) == ("2034085636", "42", "o1")
     assert payment.paid_at_ms == 1_524_360_579_000
+    assert payment.currency == CNY
+
+
+async def test_a_sum_that_is_told_in_another_currency_is_not_yuan(world: World) -> None:
+    order = world.order()
+    for info, currency in ((words.paid_info("1.00", "HKD"), "HKD"), (words.paid_info("1.00"), CNY)):
+        client = told(paid(order.order_no, info=('info="x"', f'info="{info}"')))
+        assert (await client.query(PaymentRef(order.order_no))).currency == currency
 
 
 @pytest.mark.parametrize(

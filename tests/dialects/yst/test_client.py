@@ -8,7 +8,7 @@ import pytest
 
 from anytill.core.errors import NotSupported, PaymentNotFound, RefundNotFound, Refusal
 from anytill.core.lifecycle import PaymentState, RefundState
-from anytill.core.payment import Method, PaymentRef, RefundOrder, RefundRef, Verdict
+from anytill.core.payment import Method, PaymentRef, PayOrder, RefundOrder, RefundRef, Verdict
 from anytill.core.wallet import Wallet
 from anytill.dialects.yst.client import Client
 from anytill.dialects.yst.sandbox import sandbox_settings
@@ -55,6 +55,20 @@ async def test_anything_but_a_clear_word_is_open(world: World, fields: dict[str,
     assert payment.state is state
     assert payment.amount_fen == 100
     assert payment.paid_fen == (100 if state is PaymentState.PAID else 0)
+
+
+async def test_the_accounts_currency_is_a_setting() -> None:
+    async def send(request: HttpRequest) -> HttpResponse:
+        raise AssertionError(f"{request.path} was sent")
+
+    answers = answering(PAID)
+    hkd = Client({**sandbox_settings(BASE_URL), "currency": "HKD"}, answers._send)
+    assert (await hkd.query(PaymentRef("N1"))).currency == "HKD"
+    assert (await answers.query(PaymentRef("N1"))).currency == "CNY"
+    for accounts, currency in (("HKD", "CNY"), ("", "HKD")):
+        client = Client({**sandbox_settings(BASE_URL), "currency": accounts}, send)
+        with pytest.raises(NotSupported):
+            await client.pay(PayOrder("N1", 100, Method.QR, currency=currency, wallet=Wallet.WECHAT))
 
 
 @pytest.mark.parametrize("section", ["4.1", "4.2", "5.2"])

@@ -46,7 +46,7 @@ def told(word: Word, data: Mapping[str, Json] | None = None) -> Told:
 
 def trade(payment: Payment, shop: Shop, word: Word | None = None) -> Told:
     """How a trade ended, or stands; `word` where the trade has more to say than its state."""
-    return _told(word or words.PAYMENT_WORDS[payment.state], TRADE_DATA, _trade_facts(payment, shop))
+    return _told(word or _word(payment), TRADE_DATA, _trade_facts(payment, shop))
 
 
 def unknown(out_trade_no: str) -> Told:
@@ -63,7 +63,7 @@ def inquiry(payment: Payment, shop: Shop, now_ms: int) -> Told:
         "allow_refund_amt": str(left_to_refund(payment)),
         "desc": payment.subject,
     }
-    return _told(_found(words.PAYMENT_WORDS[payment.state]), INQUIRY_DATA, facts)
+    return _told(_found(_word(payment)), INQUIRY_DATA, facts)
 
 
 def refund_inquiry(payment: Payment, refund: Refund, shop: Shop, now_ms: int) -> Told:
@@ -194,6 +194,12 @@ def _refund_facts(payment: Payment, refund: Refund, shop: Shop) -> dict[str, Jso
         "originTxamt": str(payment.amount_fen),
         "terminalId": shop.terminal,
     }
+
+
+def _word(payment: Payment) -> Word:
+    """The word for its state; nobody shall hand over goods for what was paid and is back with the payer."""
+    is_back = payment.verdict is Verdict.PAID and cancel_state(payment) == _REFUNDED
+    return words.GIVEN_BACK if is_back else words.PAYMENT_WORDS[payment.state]
 
 
 def _found(word: Word) -> Word:

@@ -52,7 +52,8 @@ class Withdrawn(StrEnum):
     """What came of taking a request back."""
 
     DONE = "DONE"  # it waited, and nothing was charged
-    NOTHING = "NOTHING"  # nothing waited, or it was too late
+    NOTHING = "NOTHING"  # nothing waited
+    TOO_LATE = "TOO_LATE"  # the payment is done: it can only be given back
     UNSURE = "UNSURE"  # the channel was being asked: the payment's own end tells
 
 
@@ -101,7 +102,8 @@ class Client:
                 raise BadField("syssn", "not told: this is another question's answer")
             return Withdrawn.DONE
         if told.respcd == Code.FAILED:
-            return Withdrawn.NOTHING
+            late = readings.text(told.data or {}, "respcd") == words.TOO_LATE.inner
+            return Withdrawn.TOO_LATE if late else Withdrawn.NOTHING
         readings.check(told)
         return Withdrawn.UNSURE
 

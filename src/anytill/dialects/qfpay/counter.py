@@ -3,7 +3,7 @@
 One trade or refund at a time. An errand is begun without an await between the look and the deed, so of two that come
 together one is begun and the other is told that the terminal is busy. The register's wish to take an errand back is a
 mark on it: what a person presents at the same moment is then not used, so that until something is sent "cancelled" is
-certain.
+certain; but not before it is known that the same was not asked for earlier.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.answers import Shop
+from anytill.dialects.qfpay.messages import RefundRequest
+from anytill.dialects.qfpay.spent import SpentNumbers
 from anytill.dialects.qfpay.words import CallRefused, Channel
 from anytill.gateway import Gateway, GatewayTill
 from anytill.ports import Panel
@@ -37,7 +39,8 @@ class Errand:
 
     out_trade_no: str = ""
     amount_fen: int = 0
-    is_refund: bool = False
+    refund: RefundRequest | None = None  # what is to be given back; None: it is a trade
+    is_new: bool = False  # it was looked up: nothing was begun for the same request before
     sent: bool = False  # the gateway was asked: from here on money may move
     ref: PaymentRef | None = None  # the payment, once money may have moved for it
     _withdrawn: bool = False
@@ -60,6 +63,7 @@ class Counter:
     panel: Panel
     errand: Errand | None = None
     last_methods: dict[Channel, Method] = field(default_factory=dict)  # how each channel was paid last
+    spent: SpentNumbers = field(default_factory=SpentNumbers)
 
     @contextmanager
     def on(self, errand: Errand) -> Iterator[Errand]:

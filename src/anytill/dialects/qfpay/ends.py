@@ -114,8 +114,15 @@ class RefundSearch:
         self._task = task
         self._latest = told or _blank_refund(task)
         self._told = told if told and told.state not in OPEN_REFUND_STATES else None
+        self._patience = patience
         self._absence = _Absence(patience)
+        self._taken_since_ms: int | None = None  # since when the payment shows that the terminal has it
         self._silences = 0
+
+    @property
+    def is_taken(self) -> bool:
+        """The terminal has it, whatever comes of it: the register need not wait, only never make it again."""
+        return self._taken_since_ms is not None and not self.contradicted
 
     @property
     def was_lost(self) -> bool:
@@ -162,21 +169,23 @@ class RefundSearch:
                 bool(gone_fen) is (self._told.state is RefundState.DONE)
             )
             return self._told if fits else None
-        return self._gone(word) if gone_fen else self._nothing_gone(now_ms)
+        return self._gone(word, now_ms) if gone_fen else self._nothing_gone(now_ms)
 
     def _nothing_gone(self, now_ms: int) -> Refund | None:
         failed = replace(self._latest, state=RefundState.FAILED, reason=NEVER_ASKED)
         return failed if self._absence.is_settled(now_ms) else None
 
-    def _gone(self, payment: Payment) -> Refund | None:
+    def _gone(self, payment: Payment, now_ms: int) -> Refund | None:
         self._absence.ended()
-        # The inquiry tells what is back of all refunds together: only of the first, and of all, it says which.
         is_back = payment.refunded_fen == payment.reserved_fen
-        certain = is_back and (not self._task.before_fen or payment.refunded_fen == payment.paid_fen)
-        if certain:
+        # The inquiry tells what is back of all refunds together: only of the first, and of all, it says which.
+        can_be_told = not self._task.before_fen or payment.reserved_fen == payment.paid_fen
+        if is_back and can_be_told:
             return replace(self._latest, state=RefundState.DONE, refunded_fen=self._task.order.amount_fen)
         self._latest = replace(self._latest, state=RefundState.PROCESSING)
-        return None
+        self._taken_since_ms = now_ms if self._taken_since_ms is None else self._taken_since_ms
+        settled = now_ms - self._taken_since_ms >= self._patience.settled_ms
+        return self._latest if settled and not can_be_told else None
 
 
 class _Absence:

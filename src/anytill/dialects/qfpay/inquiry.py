@@ -24,6 +24,7 @@ async def inquire(caller: Caller, inquiry: Inquiry) -> Told:
         number = inquiry.out_trade_no or inquiry.order_id
         if errand is not None and errand.out_trade_no == number:
             return _awaited(caller, errand)
+        caller.counter.spent.not_found(number)
         if inquiry.out_trade_no:
             raise
         return await _refund(caller, inquiry.order_id)

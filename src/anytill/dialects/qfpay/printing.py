@@ -6,6 +6,7 @@ the register asks for each copy itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from anytill.core.ids import beijing, beijing_ms
@@ -38,7 +39,7 @@ async def print_summary(caller: Caller) -> Told:
     since_ms = _midnight_ms(now_ms)
     takings = await caller.till.takings(since_ms, now_ms + 1, answers.DETAIL_CHANNEL)
     receipt = summary_receipt(
-        [(_title(each), each) for each in takings],
+        _by_title(takings),
         shop=merchant.name,
         currency=merchant.currency,
         since_ms=since_ms,
@@ -54,6 +55,27 @@ async def _printed(caller: Caller, receipt: Receipt) -> Told:
     except OSError:
         raise CallRefused(words.NO_PAPER) from None
     return answers.told(words.PRINTED)
+
+
+def _by_title(takings: Sequence[Takings]) -> list[tuple[str, Takings]]:
+    """A line for each channel, in whichever ways it was paid: a cashier looks for one sum of each."""
+    lines: dict[str, Takings] = {}
+    for each in takings:
+        title = _title(each)
+        so_far = lines.get(title)
+        lines[title] = (
+            each
+            if so_far is None
+            else changed(
+                so_far,
+                payments=so_far.payments + each.payments,
+                amount_fen=so_far.amount_fen + each.amount_fen,
+                paid_fen=so_far.paid_fen + each.paid_fen,
+                refunds=so_far.refunds + each.refunds,
+                refunded_fen=so_far.refunded_fen + each.refunded_fen,
+            )
+        )
+    return list(lines.items())
 
 
 def _title(takings: Takings) -> str:

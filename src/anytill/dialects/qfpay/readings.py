@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from anytill.core.card import mask_pan
 from anytill.core.errors import Overloaded, PaymentNotFound, RefundNotFound, Refusal, UnknownCredential
 from anytill.core.ids import BEIJING, beijing_ms
 from anytill.core.lifecycle import PaymentState, RefundState
@@ -41,6 +42,9 @@ _TAKEN_BACK: Final = frozenset({"1", "2"})
 _GIVEN_BACK: Final = frozenset({"3", "5"})
 _CURRENCIES: Final = {number: name for name, number in words.CURRENCY_NUMBERS.items()}
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{8,}")
+_SPACES: Final = re.compile(r"[ -]")
 
 Data = Mapping[str, Json]
 
@@ -115,7 +119,7 @@ def payment(told: Told, asked: Payment) -> Payment:
         reserved_fen=amount_fen - left_fen if paid else 0,
         refunded_fen=amount_fen - left_fen if paid and text(data, "cancel") in _GIVEN_BACK else 0,
         channel_trade_no=text(data, "chnlsn") or asked.channel_trade_no,
-        code_hint=text(data, "cardno") or text(data, "cardNo") or asked.code_hint,
+        code_hint=_masked(text(data, "cardno") or text(data, "cardNo")) or asked.code_hint,
         paid_at_ms=(_time(data, "paydtm") or asked.paid_at_ms) if paid else None,
         reason=told.resperr or told.respmsg if state in _UNPAID else "",
     )
@@ -246,6 +250,11 @@ def _currency(data: Data, asked: str) -> str:
     if currency and currency != asked:
         raise BadField("txcurrcd", f"the merchant's currency {asked}")
     return asked
+
+
+def _masked(card_no: str) -> str:
+    """Terminals mask a card's number; of one that does not, no more is kept than of our own."""
+    return _WHOLE_NUMBER.sub(lambda match: mask_pan(match[0]), _SPACES.sub("", card_no))
 
 
 def _time(data: Data, name: str) -> int | None:

@@ -1,7 +1,8 @@
 """1002: give money back (section 3.2 of the source).
 
 A refund has no number here. So what looks like a retry is one, as the gateway rules for all refunds without a number:
-the same again from the same terminal, within a minute or while the first is not done, is told what became of the first.
+the same again from the same terminal, while the first is not done or within a minute of its end, is told what became of
+it.
 A request that leaves the sum to the terminal or to its cashier is the same again if it is left alike; nobody is asked
 twice then, and "all that is left" means what it meant at first.
 
@@ -10,6 +11,7 @@ Once it is sent a refund cannot be stopped: the terminal waits for its end and t
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
 from anytill.core.errors import RefundExceedsPaid, Refusal
@@ -17,7 +19,7 @@ from anytill.core.ids import beijing
 from anytill.core.lifecycle import OPEN_REFUND_STATES, RefundState
 from anytill.core.panel import Left, Sight, Stage, Way
 from anytill.core.payment import Method, Payment, Refund, RefundOrder, RefundRef, Verdict, fingerprint
-from anytill.core.retry import SAME_REFUND_MS, SECOND
+from anytill.core.retry import SECOND, is_same_refund
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects.qfpay import answers, words
@@ -40,7 +42,9 @@ _TITLE: Final = "Refund"
 async def give_back(caller: Caller, request: RefundRequest) -> Told:
     """Carry a 1002 out. Raises CallRefused and Refusal when nothing was begun."""
     counter = caller.counter
-    with counter.on(Errand(is_refund=True)) as errand:
+    if counter.errand is not None and counter.errand.refund == request:
+        raise CallRefused(words.SAME_REFUND_UNDER_WAY)
+    with counter.on(Errand(refund=request)) as errand:
         refunding = _Refunding(caller, request, errand)
         try:
             return await refunding.refunded()
@@ -73,7 +77,11 @@ class _Refunding:
         payment = await self._caller.till.query(payment.ref)
         self._currency = payment.currency
         earlier = await self._earlier(payment)
-        amount_fen = earlier.amount_fen if earlier else await self._amount(payment)
+        if earlier is not None:
+            self._errand.sent = True
+            return await self._told(payment, self._caller.till.query_refund(RefundRef(refund_id=earlier.refund_id)))
+        self._errand.is_new = True
+        amount_fen = await self._amount(payment)
         if isinstance(amount_fen, Left):
             return self.refused(words.REFUND_TIMED_OUT if amount_fen is Left.TIMED_OUT else words.REFUND_CANCELLED)
         if self._errand.is_withdrawn():
@@ -81,16 +89,7 @@ class _Refunding:
         # There is no await since the look at the errand: who is told "cancelled" gets nothing back.
         self._errand.sent = True
         self._show(Stage.SENDING, amount_fen)
-        try:
-            refund = await self._caller.till.refund(self._order(payment, amount_fen))
-        except StoreUnavailable:
-            return self.uncertain()
-        self._errand.ref = payment.ref
-        refund = await self._ended(refund)
-        payment = await self._caller.till.find(payment.ref)
-        word = words.REFUND_WORDS[refund.state]
-        self._show(_END_STAGES.get(refund.state, Stage.UNCERTAIN), amount_fen, hint=refund.reason or word.text)
-        return answers.refund(payment, refund, await self._caller.shop())
+        return await self._told(payment, self._caller.till.refund(self._order(payment, amount_fen)))
 
     def refused(self, word: Word) -> Told:
         """Nothing was given back."""
@@ -103,13 +102,23 @@ class _Refunding:
         self._show(Stage.UNCERTAIN, self._request.amount_fen or 0, hint=word.text)
         return answers.told(word)
 
+    async def _told(self, payment: Payment, asked: Awaitable[Refund]) -> Told:
+        """What became of the refund, once the gateway has answered."""
+        try:
+            refund = await asked
+        except StoreUnavailable:
+            return self.uncertain()
+        self._errand.ref = payment.ref
+        refund = await self._ended(refund)
+        payment = await self._caller.till.find(payment.ref)
+        word = words.REFUND_WORDS[refund.state]
+        self._show(_END_STAGES.get(refund.state, Stage.UNCERTAIN), refund.amount_fen, hint=refund.reason or word.text)
+        return answers.refund(payment, refund, await self._caller.shop())
+
     async def _earlier(self, payment: Payment) -> Refund | None:
         """The refund that this very request began before, by the gateway's rule for refunds without a number."""
-        now_ms = self._caller.gateway.now_ms()
         same = [refund for refund in await self._caller.till.refunds_of(payment) if refund.details == self._details]
-        last = same[-1] if same else None
-        young = last is not None and now_ms - last.created_at_ms < SAME_REFUND_MS
-        return last if last and (young or last.state in OPEN_REFUND_STATES) else None
+        return same[-1] if same and is_same_refund(same[-1], self._caller.gateway.now_ms()) else None
 
     async def _amount(self, payment: Payment) -> int | Left:
         """What goes back: as the register says, else all that is left; as the cashier changes it, if he may."""

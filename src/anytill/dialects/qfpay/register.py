@@ -21,7 +21,8 @@ before and after; therefore one refund of a payment is made at a time, and by on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -30,6 +31,7 @@ from anytill.core.errors import (
     NotRefundable,
     NotSupported,
     OrderConflict,
+    Overloaded,
     PaymentNotFound,
     RefundConflict,
     RefundExceedsPaid,
@@ -78,6 +80,7 @@ class Register:
         self._clock = clock
         self._tell = tell
         self._patience = patience or Patience()
+        self._at_work: set[str] = set()
 
     @property
     def without_end(self) -> list[Task]:
@@ -88,10 +91,15 @@ class Register:
         """Take a payment, or tell what became of it when its number was used before.
 
         A payment whose verdict is OPEN is one whose end nobody knows yet. Raises a refusal when surely nothing was
-        charged; NeverSent when nothing went out; OSError when something could not be written down.
+        charged; Overloaded, too, while the number's first `pay` is under way and will tell its end; NeverSent when
+        nothing went out; OSError when something could not be written down.
         """
         if not order.order_no:
             raise NotSupported("a register's trade needs a number, or nobody could ask what became of it")
+        with self._alone(f"trade {order.order_no}"):
+            return await self._paid(order)
+
+    async def _paid(self, order: PayOrder) -> Payment:
         sale = self._steps.sale(order.order_no)
         if sale is not None:
             if not same_wish(sale.order, order):
@@ -120,6 +128,10 @@ class Register:
         """
         if not order.refund_no:
             raise NotSupported("a register's refund needs a number of its own, or it could be made twice")
+        with self._alone("a refund"):
+            return await self._given_back(order)
+
+    async def _given_back(self, order: RefundOrder) -> Refund:
         known = self._steps.giving_back(order.refund_no)
         if known is not None:
             if not _same_refund(known.order, order):
@@ -153,6 +165,18 @@ class Register:
         for task in self.without_end:
             await self._steps.mark(Step.WITHDRAWAL, task)
         return await self._client.withdraw()
+
+    @contextmanager
+    def _alone(self, work: str) -> Iterator[None]:
+        """What two would do at once is done by the first: the journal cannot stop the second before it is written.
+        Raises Overloaded for the second."""
+        if work in self._at_work:
+            raise Overloaded(f"{work} is under way at this register")
+        self._at_work.add(work)
+        try:
+            yield
+        finally:
+            self._at_work.remove(work)
 
     async def _found_out(self, sale: Sale, told: Payment | None) -> Payment:
         """Ask until the end is known and written down, or patience is at its end."""
@@ -192,6 +216,8 @@ class Register:
                 self._tell(News.CONTRADICTION, task.number, "other sums went back")
                 return search.open
             if not await self._go_on(task, search, until_ms):
+                if search.is_taken:
+                    await self._steps.end(task, search.open)
                 return search.open
 
     async def _refund_end(self, task: GivingBack, search: RefundSearch) -> Refund | None:

@@ -1,6 +1,7 @@
 """1001: take a payment; and 5001, which takes one back (sections 3.1 and 3.6 of the source).
 
                          known number: how that payment stands, nobody is asked
+                         spent number: refused
     asking a person ---- red key, 5001, too late: nothing was stored, nothing was charged
           | presented
     the gateway pays --- refused: nothing was charged
@@ -62,6 +63,7 @@ async def take(caller: Caller, trade: Trade) -> Told:
         before = await _known(caller, trade)
         if before is not None:
             return before
+        errand.is_new = True
         taking = _Taking(caller, trade, errand)
         try:
             return await taking.taken()
@@ -78,14 +80,16 @@ async def take(caller: Caller, trade: Trade) -> Told:
 async def cancel_request(caller: Caller) -> Told:
     """Carry a 5001 out: take back what waits here. Told as done only when surely nothing is charged. Raises
     CallRefused."""
+    caller.counter.spent.take_back()
     errand = caller.counter.errand
     if errand is None:
         raise CallRefused(words.NOTHING_TO_CANCEL)
     errand.withdraw()
     caller.counter.panel.withdraw()
-    if not errand.sent:
+    if errand.is_new and not errand.sent:
+        caller.counter.spent.spend(errand.out_trade_no)
         return answers.told(words.CANCEL_DONE)
-    if errand.is_refund:
+    if errand.refund is not None:
         raise CallRefused(words.REFUND_UNDER_WAY)
     if errand.ref is None:
         raise CallRefused(words.CANCEL_UNSURE)
@@ -151,6 +155,8 @@ class _Taking:
 
     async def taken(self) -> Told:
         """The end, told. Raises Refusal and CallRefused when nothing was charged."""
+        if self._trade.out_trade_no in self._counter.spent:
+            raise CallRefused(words.NUMBER_SPENT)
         merchant = await self._caller.gateway.merchant(self._caller.credential)
         self._check(merchant)
         self._currency = merchant.currency
@@ -173,7 +179,8 @@ class _Taking:
         return await self._told(payment, stopped=stopped)
 
     def refused(self, word: Word) -> Told:
-        """Nothing was charged."""
+        """Nothing was charged, and nothing is under this number any more."""
+        self._counter.spent.spend(self._trade.out_trade_no)
         self._show(Stage.REFUSED, hint=word.text)
         return answers.told(word, {"out_trade_no": self._trade.out_trade_no})
 

@@ -154,6 +154,9 @@ PAYMENT_WORDS: Final[Mapping[PaymentState, Word]] = {
     _PS.CLOSED: Word(Code.FAILED, "1181", "Order closed unpaid, nothing was charged: charge again under a new number"),
     _PS.CANCELLED: Word(Code.FAILED, "1142", "Payment cancelled, nothing was charged or all of it was given back"),
 }
+GIVEN_BACK: Final = Word(
+    Code.DONE, SUCCESS, "Transaction successful, but all of it was given back since: charge again under a new number"
+)
 #: For the client: what an inner code says of a payment.
 PAYMENT_STATES: Final[Mapping[str, PaymentState]] = {
     SUCCESS: _PS.PAID,
@@ -182,6 +185,9 @@ TIMED_OUT: Final = Word(Code.FAILED, "1181", "Nothing was presented in time, not
 NOT_ACCEPTED: Final = Word(
     Code.FAILED, "1181", "Only what this channel does not take was presented, nothing was charged"
 )
+NUMBER_SPENT: Final = Word(
+    Code.FAILED, "1181", "Nothing was charged under this number, nor will be: charge again under a new number"
+)
 REFUND_CANCELLED: Final = Word(Code.USER_CANCELLED, "1155", "Cancelled, nothing was given back")
 REFUND_TIMED_OUT: Final = Word(Code.FAILED, "1155", "The amount was not confirmed in time, nothing was given back")
 #: A trade that still waits at the terminal.
@@ -204,6 +210,9 @@ CANCEL_UNSURE: Final = Word(
 )
 REFUND_UNDER_WAY: Final = Word(
     Code.OTHER, OPEN, "The refund is under way and cannot be stopped: its own answer says what became of it"
+)
+SAME_REFUND_UNDER_WAY: Final = Word(
+    Code.OTHER, OPEN, "This refund is under way at the terminal: inquire about the payment before refunding again"
 )
 TOO_LATE: Final = Word(Code.FAILED, "9012", "The payment is done: refund it instead")
 CANCEL_DONE: Final = Word(Code.DONE, SUCCESS, "Cancelled: nothing was charged, and nothing given back")
@@ -258,9 +267,9 @@ REFUSALS_OF_CODE: Final[Mapping[str, type[errors.Refusal]]] = {
 TOLD: Final[tuple[Word, ...]] = (
     *PAYMENT_WORDS.values(),
     *REFUND_WORDS.values(),
-    *(CANCELLED, TIMED_OUT, NOT_ACCEPTED, REFUND_CANCELLED, REFUND_TIMED_OUT, AWAITED),
+    *(GIVEN_BACK, CANCELLED, TIMED_OUT, NOT_ACCEPTED, NUMBER_SPENT, REFUND_CANCELLED, REFUND_TIMED_OUT, AWAITED),
     *(KEY_MISMATCH, NOT_DECRYPTED, TOO_LONG, WRONG_METHOD, NO_SUCH_PATH, OTHER_PATH, BUSY, SAME_UNDER_WAY),
-    *(NOTHING_TO_CANCEL, CANCEL_UNSURE, REFUND_UNDER_WAY, TOO_LATE, CANCEL_DONE, PRINTED, NO_PAPER, WHOLE_ONLY),
-    SYSTEM_ERROR,
+    *(NOTHING_TO_CANCEL, CANCEL_UNSURE, REFUND_UNDER_WAY, SAME_REFUND_UNDER_WAY, TOO_LATE, CANCEL_DONE),
+    *(PRINTED, NO_PAPER, WHOLE_ONLY, SYSTEM_ERROR),
     *REFUSALS.values(),
 )

@@ -3,7 +3,8 @@
 It always sends `no`, the order's own number, which this gateway takes and answers with; so a repeated order is the same
 payment and a lost answer can be asked after. Answers are not signed in this protocol: what protects them is the
 connection, so reach the gateway by https. They are read strictly all the same, and `ok=-1` is an open payment whatever
-its text. A `micropay` is sent once: the caller decides whether to send it again.
+its text. A `micropay` is sent once: the caller decides whether to send it again. Amounts are yuan unless `info`, where
+a gateway names what was paid, names another currency.
 
 The protocol has no notices, no cancel, no query of a refund, and carries neither `attach` nor an order's lifetime.
 """
@@ -105,7 +106,8 @@ class Client:
         """See `ports.Till`."""
         ref = order.payment
         # Refunds name our payment by its own number, and the merchant's wins when both are given.
-        number = (await self.query(ref)).payment_id if ref.order_no else ref.payment_id
+        payment = await self.query(ref) if ref.order_no else None
+        number = payment.payment_id if payment else ref.payment_id
         fields = {
             "action": messages.REFUND,
             "dm_id": f"{DM}{number}",
@@ -127,6 +129,7 @@ class Client:
             order_no=ref.order_no,
             state=RefundState.PROCESSING,
             amount_fen=order.amount_fen,
+            currency=payment.currency if payment else CNY,
         )
         if told["ok"] == OPEN:
             return refund
@@ -212,6 +215,7 @@ def _payment(answer: Element, known: Payment) -> Payment:
         payment,
         paid_fen=amount_fen - coupon_fen,
         coupon_fen=coupon_fen,
+        currency=words.currency_of(info),
         payer_id=told.get("openid", ""),
         channel_trade_no=told.get("pay_id", ""),
         paid_at_ms=codec.parse_time(_required(answer, "pay_time"), "pay_time"),

@@ -7,6 +7,7 @@ cashier has to do next. All texts differ, so that a client can tell them apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -97,6 +98,9 @@ REFUSALS: Final[Mapping[type[errors.Refusal], str]] = {
 }
 
 
+_NAMED_CURRENCY: Final = re.compile(r"\[支付金额:[0-9.]+ ([A-Z]{3})\]")
+
+
 class CallRefused(Exception):
     """A refusal that is this protocol's own, met while a call is carried out."""
 
@@ -119,6 +123,12 @@ def paid_info(sum_text: str, currency: str = CNY) -> str:
     """`info` of a paid payment, as in the samples; another currency than theirs is named."""
     unit = "元" if currency == CNY else f" {currency}"
     return f"{PAYMENT_WORDS[_PS.PAID].info} [支付金额:{sum_text}{unit}]"
+
+
+def currency_of(info: str) -> str:
+    """The currency that `info` of a paid payment names; yuan where it names none."""
+    named = _NAMED_CURRENCY.search(info)
+    return named[1] if named else CNY
 
 
 def _states_of(words: Mapping[PaymentState, Word]) -> Mapping[str, PaymentState]:

@@ -7,6 +7,8 @@ objects to the payment, which says nothing about the refund.
 
 What an answer does not say is taken from what is remembered; what nobody said stays empty. An answer without a clear
 end is an open payment. A `pay` is sent once: the caller decides whether to send it again. Every answer must be signed.
+
+No message names a currency: amounts are in the account's, which only the settings can tell.
 """
 
 from __future__ import annotations
@@ -44,20 +46,22 @@ Told = TypeVar("Told", Payment, Refund)
 
 class Client:
     """Implements `dialects.Client`. Settings: base_url, account, password, private_key (16 characters, or the text that
-    the vendor's SDK takes); `notice_sign` "off" also believes notices that are not signed."""
+    the vendor's SDK takes); `notice_sign` "off" also believes notices that are not signed; `currency` is the account's
+    where that is not CNY."""
 
     def __init__(self, settings: Mapping[str, str], send: Send) -> None:
         self._account = settings["account"]
         self._key = codec.private_key(Secret(settings["private_key"]))
         self._dsn = codec.dsn_of(self._account, self._key, settings["password"])
         self._signed_notices = settings.get("notice_sign", "on") != "off"
+        self._currency = settings.get("currency") or CNY
         self._send = send
         self._payments: OrderedDict[str, Payment] = OrderedDict()
         self._refunds: OrderedDict[str, Refund] = OrderedDict()
 
     async def pay(self, order: PayOrder) -> Payment:
         """See `ports.Till`. Barcode payments have no notices and no `attach` in this protocol, so they send neither."""
-        if order.method not in ORDER_FORMS or order.currency != CNY:
+        if order.method not in ORDER_FORMS or order.currency != self._currency:
             raise NotSupported
         at_the_till = order.method is Method.BARCODE
         wallet = wallet_of(order.pay_code or Secret("")) if at_the_till else order.wallet
@@ -123,7 +127,8 @@ class Client:
     def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
         """See `dialects.Client`."""
         fields = codec.decode_notice(request.body, self._key, NOTICE, signed=self._signed_notices)
-        return notices.read(fields, self._account), HttpResponse(200, codec.NOTICE_HEARD, codec.XML_UTF8)
+        payment = replace(notices.read(fields, self._account), currency=self._currency)
+        return payment, HttpResponse(200, codec.NOTICE_HEARD, codec.XML_UTF8)
 
     def _barcode(self, order: PayOrder) -> dict[str, str]:
         if order.expires_in_s is not None:
@@ -160,10 +165,14 @@ class Client:
         )
 
     def _blank(self, order_no: str, wallet: Wallet) -> Payment:
-        return Payment(self._account, "", order_no, Method.BARCODE, wallet, PaymentState.UNKNOWN, amount_fen=0)
+        return Payment(
+            self._account, "", order_no, Method.BARCODE, wallet, PaymentState.UNKNOWN, 0, currency=self._currency
+        )
 
     def _blank_refund(self, refund_no: str, payment_id: str, order_no: str, amount_fen: int) -> Refund:
-        return Refund(self._account, "", refund_no, payment_id, order_no, RefundState.UNKNOWN, amount_fen)
+        return Refund(
+            self._account, "", refund_no, payment_id, order_no, RefundState.UNKNOWN, amount_fen, currency=self._currency
+        )
 
     def _recall(self, ref: PaymentRef) -> Payment | None:
         return self._payments.get(f"no {ref.order_no}" if ref.order_no else f"id {ref.payment_id}")
