@@ -207,7 +207,9 @@ class Demo(Gateway):
 
     @property
     def arguments(self) -> Sequence[str]:
-        return ("demo", "--port", str(self.port), "--data", str(self.folder / "data"))
+        # Started again at the port it had, its terminal takes free ones too: other demos run beside it.
+        free = ("--terminal-http", "0", "--terminal-tcp", "0")
+        return ("demo", "--port", str(self.port), "--data", str(self.folder / "data"), *free)
 
     @property
     def access_file(self) -> Path:

@@ -133,7 +133,7 @@ def refund(told: Told, asked: Refund) -> Refund:
     _expect(text(data, "syssn"), asked.refund_id, "syssn")
     state = _refund_state(told, data)
     told_fen, order_no = _fen(data, "txamt"), text(data, "out_trade_no")
-    named = original == asked.payment_id if asked.payment_id else order_no == asked.order_no
+    named = _names_refund(asked, text(data, "syssn"), original, order_no)
     if state is RefundState.DONE and not (named and told_fen):
         state = RefundState.UNKNOWN
     amount_fen = told_fen or asked.amount_fen
@@ -149,6 +149,13 @@ def refund(told: Told, asked: Refund) -> Refund:
         channel_refund_no=text(data, "chnlsn") or asked.channel_refund_no,
         reason=told.resperr or told.respmsg if state in (RefundState.FAILED, RefundState.RETURNED_TO_CASH) else "",
     )
+
+
+def _names_refund(asked: Refund, refund_id: str, payment_id: str, order_no: str) -> bool:
+    """Whether the answer says that it is about what was asked, by the number that it was asked by."""
+    if asked.refund_id:
+        return refund_id == asked.refund_id
+    return payment_id == asked.payment_id if asked.payment_id else order_no == asked.order_no
 
 
 def refund_found(told: Told, asked: Refund) -> Refund:
