@@ -120,11 +120,15 @@ class Tries:
         messages = [each.message for each in self.judge.seeds]
         hiding = [each.hiding for each in self.judge.seeds]
         self._forger = Forger(seed, messages, weights, hiding, origins.words) if weights else None
+        self._genuine_bodies = {(message.body, message.query): at for at, message in enumerate(messages)}
 
     def forge(self, number: int) -> tuple[Message, tuple[int, ...]]:
-        """See `Forger`."""
+        """See `Forger`. What came out the same as another genuine message, its signature being among the words that are
+        put in, was made from that one too."""
         assert self._forger is not None
-        return self._forger.forge(number)
+        message, parents = self._forger.forge(number)
+        same = self._genuine_bodies.get((message.body, message.query))
+        return message, (parents if same is None or same in parents else (*parents, same))
 
     def attempt(self, number: int) -> Verdict | Finding:
         """What becomes of the message of this number."""
