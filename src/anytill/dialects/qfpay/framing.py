@@ -37,7 +37,7 @@ ANSWER: Final = 0x20
 UNKNOWN_ERROR: Final = 0x30
 FORMAT_ERROR: Final = 0x31
 CHECK_ERROR: Final = 0x32
-DECRYPTION_ERROR: Final = 0x33
+# 0x33, "cannot be decrypted", is not ours to send: a line knows no key, and a wrong one is told in the answer.
 DATA_ERROR: Final = 0x34
 PACKETS_ERROR: Final = 0x35
 #: In an error about bytes whose number nobody can know; no message has it.
