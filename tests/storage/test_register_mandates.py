@@ -10,6 +10,7 @@ import pytest
 from anytill.core.merchant import Credential, Merchant
 from anytill.core.secret import Secret
 from anytill.storage import SqlStore
+from anytill.storage.writes import Rejected
 from tests.storage.test_register_contract import an_act
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,47 @@ async def test_a_merchant_is_brought_in_once(store: SqlStore) -> None:
     assert not await store.add_mandate("chaoying", "agent", "2", "m3", an_act(2))
     assert await merchants_of(store) == {"10000001": "m1", "2": "m2"}
     assert await store.acts(10) == [an_act(1)], "what was not done is not told"
+
+
+LONE = Merchant("m2", "lone", mobile="137", username="tea")
+OWNED = replace(LONE, agent_id="agent")
+
+
+async def test_a_merchant_is_joined_with_its_new_owner_at_once(store: SqlStore) -> None:
+    await store.put_credential(KEY)
+    await store.put_merchant(LONE)
+    assert await store.join_merchant(LONE, OWNED, "chaoying", "agent", "2", an_act(1))
+    assert await store.merchant("m2") == replace(OWNED, version=1)
+    assert await merchants_of(store) == {"10000001": "m1", "2": "m2"}
+    assert await store.acts(10) == [an_act(1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "there"),
+    [
+        ("10000001", None),
+        ("2", replace(LONE, name="changed meanwhile", version=1)),
+        ("2", Merchant("m3", "of the same agent", agent_id="agent", mobile="137")),
+        ("2", Merchant("m3", "of the same agent", agent_id="agent", username="tea")),
+    ],
+)
+async def test_a_merchant_is_joined_whole_or_not_at_all(store: SqlStore, number: str, there: Merchant | None) -> None:
+    await store.put_credential(KEY)
+    await store.put_merchant(LONE)
+    if there:
+        await store.put_merchant(there)
+    before = await store.merchants(10)
+    assert not await store.join_merchant(LONE, OWNED, "chaoying", "agent", number, an_act(1))
+    assert await store.merchants(10) == before
+    assert await merchants_of(store) == KEY.merchants
+    assert await store.acts(10) == []
+
+
+async def test_nobody_is_joined_to_a_credential_that_is_not_there(store: SqlStore) -> None:
+    await store.put_merchant(LONE)
+    with pytest.raises(Rejected):
+        await store.join_merchant(LONE, OWNED, "chaoying", "nobody", "2", an_act(1))
+    assert await store.merchant("m2") == LONE
 
 
 async def test_a_merchant_is_taken_out_once(store: SqlStore) -> None:

@@ -88,6 +88,12 @@ class Register(Protocol):
     async def add_mandate(self, dialect: str, login: str, number: str, merchant_id: str, act: Act) -> bool:
         """Let a credential speak for one merchant more; False if it calls somebody by this number already."""
 
+    async def join_merchant(
+        self, before: Merchant, after: Merchant, dialect: str, login: str, number: str, act: Act
+    ) -> bool:
+        """Replace a merchant (see move_merchant) and let a credential speak for it under this number, both or neither;
+        False if either cannot be."""
+
     async def drop_mandate(self, dialect: str, login: str, number: str, act: Act) -> bool:
         """A credential speaks for the merchant of this number no more; False if it did not."""
 
@@ -206,8 +212,9 @@ class Store(Register, Protocol):
     async def add_refund(self, refund: Refund) -> RefundPlaced:
         """Write a new refund and reserve its amount on its payment, both or neither."""
 
-    async def move_refund(self, before: Refund, change: RefundChange) -> bool:
-        """Replace a refund and change its payment's sums with it; False if `before` is no longer so."""
+    async def move_refund(self, before: Refund, change: RefundChange, notice: Notice | None = None) -> bool:
+        """Replace a refund and change its payment's sums with it, and write the notice of it, all or nothing; False if
+        `before` is no longer so."""
 
     async def refund(self, merchant_id: str, ref: RefundRef) -> Refund | None:
         """One refund, by the merchant's number if given, else by ours."""
@@ -221,7 +228,7 @@ class Store(Register, Protocol):
         """As claim_payments."""
 
     async def notices_of(self, merchant_id: str, payment_id: str) -> Sequence[Notice]:
-        """All notices of a payment, oldest first."""
+        """All notices of a payment and of its refunds, oldest first."""
 
     async def exhausted_notices(self, limit: int) -> Sequence[Notice]:
         """Notices of all merchants that nobody heard, oldest first."""

@@ -50,19 +50,26 @@ class SqlRegister:
         return await self._change((merchant.merchant_id,), act, step)
 
     async def move_merchant(self, before: Merchant, after: Merchant, act: Act | None = None) -> bool:
+        return await self._move_merchant(before, after, act)
+
+    async def join_merchant(
+        self, before: Merchant, after: Merchant, dialect: str, login: str, number: str, act: Act
+    ) -> bool:
+        return await self._move_merchant(before, after, act, _add_mandate(dialect, login, number, after.merchant_id))
+
+    async def _move_merchant(self, before: Merchant, after: Merchant, act: Act | None, *further: Step) -> bool:
         step = Step("move_merchant", rows.moved_merchant(before, after), must_touch=1)
         try:
-            return await self._change((before.merchant_id,), act, step)
+            return await self._change((before.merchant_id,), act, step, *further)
         except Taken:
             return False
 
     async def enrol_merchant(self, merchant: Merchant, dialect: str, login: str, number: str, act: Act) -> bool:
-        mandate = {"dialect": dialect, "login": login, "number": number, "merchant_id": merchant.merchant_id}
         return await self._change(
             (merchant.merchant_id,),
             act,
             Step("add_merchant", rows.merchant_values(merchant), must_touch=1),
-            Step("add_mandate", mandate, must_touch=1),
+            _add_mandate(dialect, login, number, merchant.merchant_id),
         )
 
     async def merchant_by_mobile(self, agent_id: str, mobile: str) -> Merchant | None:
@@ -109,8 +116,7 @@ class SqlRegister:
         return await self._change((credential.dialect, credential.login), act, self._move_credential(credential))
 
     async def add_mandate(self, dialect: str, login: str, number: str, merchant_id: str, act: Act) -> bool:
-        values: Values = {"dialect": dialect, "login": login, "number": number, "merchant_id": merchant_id}
-        return await self._change((dialect, login), act, Step("add_mandate", values, must_touch=1))
+        return await self._change((dialect, login), act, _add_mandate(dialect, login, number, merchant_id))
 
     async def drop_mandate(self, dialect: str, login: str, number: str, act: Act) -> bool:
         values: Values = {"dialect": dialect, "login": login, "number": number}
@@ -285,6 +291,11 @@ class SqlRegister:
 
     async def _all(self, name: str, values: Mapping[str, object], decode: Callable[[Row], T]) -> Sequence[T]:
         return [decode(row) for row in await self._engine.read(name, values)]
+
+
+def _add_mandate(dialect: str, login: str, number: str, merchant_id: str) -> Step:
+    values: Values = {"dialect": dialect, "login": login, "number": number, "merchant_id": merchant_id}
+    return Step("add_mandate", values, must_touch=1)
 
 
 def _mandate_steps(credential: Credential) -> Sequence[Step]:
