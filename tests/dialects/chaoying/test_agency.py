@@ -14,11 +14,11 @@ from anytill.core.device import Device
 from anytill.core.errors import ForeignMerchant, InvalidPayCode, NotSupported, Refusal
 from anytill.core.merchant import MerchantState
 from anytill.core.secret import Secret
-from anytill.dialects.chaoying import words
 from anytill.dialects.chaoying.agency import Partner
 from anytill.dialects.chaoying.client import Client
 from anytill.dialects.chaoying.sandbox import SANDBOX, sandbox_settings
 from anytill.dialects.chaoying.server import handle
+from anytill.dialects.chaoying.words import Management
 from anytill.gateway import Gateway
 from anytill.ports import Unreachable
 from anytill.wire.errors import BadSignature, WireError
@@ -183,7 +183,9 @@ async def test_what_is_believed(client: Client, wire: Wire, name: str) -> None:
         wire.instead = told
         with pytest.raises((Unreachable, Refusal)):
             await call(client)
-    wire.instead = saying({"state": "FAIL", "code": words.NOBODY.code, "msg": words.NOBODY.msg})
+    wire.instead = saying(
+        {"state": "FAIL", "code": Management.NOBODY.refused.code, "msg": Management.NOBODY.refused.msg}
+    )
     with pytest.raises(Refusal, match="不正确"):
         await call(client)
 

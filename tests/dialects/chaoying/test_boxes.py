@@ -13,6 +13,7 @@ from anytill.core.merchant import MerchantState
 from anytill.core.records import changed
 from anytill.dialects.chaoying import words
 from anytill.dialects.chaoying.sandbox import SANDBOX
+from anytill.dialects.chaoying.words import Management
 from tests.conftest import STORES
 from tests.dialects.chaoying.agents import OTHER, OTHER_KEY, OTHER_NUMBER, OTHER_SHOP, other_agent
 from tests.dialects.chaoying.desk import AGENT, Desk, signed
@@ -115,7 +116,7 @@ async def test_what_a_bound_box_asked_elsewhere_does_not_move_it(desk: Desk, own
     await desk.link(SIGN, {**BOX, "op_shop_id": "1"})
     before = await device(desk)
     answer = await desk.link(f"/qrpay/{number}", {**BOX, **own})
-    assert (answer["state"], answer["msg"]) == ("FAIL", words.SIGN_WITHOUT_NUMBER.msg)
+    assert (answer["state"], answer["msg"]) == ("FAIL", Management.SIGN_WITHOUT_NUMBER.refused.msg)
     assert not {"mch_id", "mch_trade_code", "mch_full_name"} & answer.keys()
     assert await device(desk) == before
     # At its own merchant's it is told what a poll tells, and changes nothing.
@@ -134,11 +135,11 @@ async def test_what_was_captured_brings_no_box_back(desk: Desk) -> None:
         assert (await desk.link(f"/qrpay/{number}", there))["mch_id"] == number
     await desk.world.pass_s(30 * 86_400)
     for fields in captured:
-        assert (await desk.link(SIGN, fields))["msg"] == words.SIGN_USED.msg
+        assert (await desk.link(SIGN, fields))["msg"] == Management.SIGN_USED.refused.msg
     assert (await desk.link(CONF, BOX))["mch_id"] == number
     # A new sign brings it back, and what moved it away before does not do so again.
     assert (await desk.link(SIGN, {**here, "op_user_id": "2"}))["mch_id"] == SANDBOX.number
-    assert (await desk.link(f"/qrpay/{number}", there))["msg"] == words.SIGN_USED.msg
+    assert (await desk.link(f"/qrpay/{number}", there))["msg"] == Management.SIGN_USED.refused.msg
     assert (await desk.link(CONF, BOX))["mch_id"] == SANDBOX.number
 
 
@@ -159,7 +160,7 @@ async def test_a_sign_that_says_whose_it_is_counts_there_alone(desk: Desk, bound
     before = await boxes(desk)
     for said in (SANDBOX.number, number.lower() + "0"):
         answer = await desk.link(f"/qrpay/{number}", {**BOX, "code_number": said})
-        assert (answer["state"], answer["msg"]) == ("FAIL", words.SIGN_OF_ANOTHER.msg)
+        assert (answer["state"], answer["msg"]) == ("FAIL", Management.SIGN_OF_ANOTHER.refused.msg)
     assert await boxes(desk) == before
     assert (await desk.link(SIGN, {**BOX, "code_number": SANDBOX.number}))["mch_id"] == SANDBOX.number
 
@@ -168,7 +169,7 @@ async def test_an_agent_may_want_numbers_on_all_its_signs(desk: Desk) -> None:
     await other_agent(desk.world, box_sign="NUMBERED")
     path = f"/qrpay/{OTHER_NUMBER}"
     refused = await desk.link(path, {**BOX, **OTHER, "op_shop_id": "1"}, OTHER_KEY)
-    assert refused["msg"] == words.SIGN_WITHOUT_NUMBER.msg
+    assert refused["msg"] == Management.SIGN_WITHOUT_NUMBER.refused.msg
     assert await boxes(desk) == []
     bound = await desk.link(path, {**BOX, **OTHER, "code_number": OTHER_NUMBER}, OTHER_KEY)
     assert bound["mch_id"] == OTHER_NUMBER
@@ -181,7 +182,7 @@ async def test_a_box_of_another_agent_is_neither_told_nor_taken(desk: Desk) -> N
     asked = await desk.link(CONF, {**BOX, **OTHER}, OTHER_KEY)
     assert set(asked) == {"state", "msg", "sign"}
     taken = await desk.link(f"/qrpay/{OTHER_NUMBER}", {**BOX, **OTHER}, OTHER_KEY)
-    assert (taken["state"], taken["code"], taken["msg"]) == ("FAIL", "20005", words.BOX_ELSEWHERE.msg)
+    assert (taken["state"], taken["code"], taken["msg"]) == ("FAIL", "20005", Management.BOX_ELSEWHERE.refused.msg)
     assert await device(desk) == before
 
 
@@ -198,7 +199,7 @@ async def test_a_box_that_is_switched_off_is_told_to_stop(desk: Desk) -> None:
     await desk.world.gateway.office.switch_device(await device(desk), on=False, actor="cli:me")
     for path in (CONF, SIGN):
         answer = await desk.link(path, BOX)
-        assert (answer["state"], answer["msg"]) == ("FAIL", words.BOX_OFF.msg)
+        assert (answer["state"], answer["msg"]) == ("FAIL", Management.BOX_OFF.refused.msg)
     assert not (await device(desk)).active
     await desk.world.gateway.office.switch_device(await device(desk), on=True, actor="cli:me")
     assert (await desk.link(CONF, BOX))["mch_id"] == SANDBOX.number
@@ -221,7 +222,7 @@ async def test_a_box_is_told_of_its_merchants_state(desk: Desk, state: str, told
 @pytest.mark.parametrize("path", [CONF, SIGN])
 async def test_a_box_says_that_it_is_one(desk: Desk, path: str, agent: str) -> None:
     answer = await desk.link(path, BOX, agent=agent)
-    assert (answer["code"], answer["msg"]) == ("20004", words.NOT_A_BOX.msg)
+    assert (answer["code"], answer["msg"]) == ("20004", Management.NOT_A_BOX.refused.msg)
     assert await boxes(desk) == []
 
 

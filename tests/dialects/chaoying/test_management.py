@@ -18,6 +18,7 @@ from anytill.core.records import changed
 from anytill.core.retry import DAY, MINUTE
 from anytill.dialects.chaoying import words
 from anytill.dialects.chaoying.sandbox import SANDBOX
+from anytill.dialects.chaoying.words import Management
 from anytill.gateway import Gateway
 from anytill.gateway.directory import REMEMBERED_MS
 from anytill.gateway.enrolment import SAID
@@ -128,8 +129,8 @@ async def test_a_registration_whose_answer_was_lost_finds_its_merchant(desk: Des
     whats = [act.what for act in await desk.world.store.acts(100)]
     assert whats.count("merchant.enrol") == 2
     # What differs in anything is something else.
-    assert refusal(await desk.manage(REG, {**person, "Password": "q"})) == words.PERSON_TAKEN
-    assert refusal(await desk.manage(REG, SHOP)) == words.PERSON_TAKEN
+    assert refusal(await desk.manage(REG, {**person, "Password": "q"})) == Management.PERSON_TAKEN.refused
+    assert refusal(await desk.manage(REG, SHOP)) == Management.PERSON_TAKEN.refused
     assert (await desk.manage(REG, {**nobody, "BankCardNo": "6222021234567890124"}))["code"] == "10000"
     assert len(await merchants(desk.world) - before) == 3
     # A day later the same words without a person are another shop's, those of a person are still the person's.
@@ -185,7 +186,7 @@ async def test_a_person_is_registered_once_for_each_agent(desk: Desk) -> None:
     first = await desk.manage(REG, {**SHOP, "UserName": "wang"})
     assert first["code"] == "10000"
     for again in ({**SHOP, "UserName": "li"}, {"FullName": "b", "UserName": "wang"}, {**SHOP, "username": "wang"}):
-        assert refusal(await desk.manage(REG, again)) == words.PERSON_TAKEN
+        assert refusal(await desk.manage(REG, again)) == Management.PERSON_TAKEN.refused
     assert (await desk.manage(REG, {**SHOP, "UserName": "wang", **OTHER}, OTHER_KEY))["code"] == "10000"
 
 
@@ -232,9 +233,9 @@ def md5(text: str) -> str:
         ({"device_info": "d", "op_device_id": "1", "campaign": "x"}, "参数错误：参数op_device_id不能使用或格式不正确"),
         ({"appid": "wx1", "js_code": "c", "more": "x"}, "参数错误：参数js_code不能使用或格式不正确"),
         ({"mobile": "13900000001", "valid": "123456", "more": "x"}, "参数错误：参数valid不能使用或格式不正确"),
-        ({}, words.NOTHING_TO_REGISTER.msg),
-        ({"mobile": "13900000001"}, words.NOTHING_TO_REGISTER.msg),
-        ({"appid": "wx1", "js_code": "c"}, words.NOTHING_TO_REGISTER.msg),
+        ({}, Management.NOTHING_TO_REGISTER.refused.msg),
+        ({"mobile": "13900000001"}, Management.NOTHING_TO_REGISTER.refused.msg),
+        ({"appid": "wx1", "js_code": "c"}, Management.NOTHING_TO_REGISTER.refused.msg),
         ({f"k{n}": "1" for n in range(120)}, "参数错误：请求或参数值过长"),
         ({f"k{n}": "x" * 8_000 for n in range(5)}, "参数错误：请求或参数值过长"),
         ({"FullName": "x", "key": "k"}, "参数错误：参数key不能使用或格式不正确"),
@@ -274,7 +275,7 @@ async def test_a_code_by_short_message_tells_the_merchant(desk: Desk) -> None:
     assert told == [SANDBOX.number, "演示商户 Demo Shop", "演示 Demo", "20"]
     assert len(found["mch_trade_code"]) == 10
     # Once.
-    assert refusal(await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": code})) == words.NOBODY
+    assert refusal(await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": code})) == Management.NOBODY.refused
     # The trade code stays.
     again = await desk.manage(MCH_ID, {"username": DEMO_USERNAME, "password": DEMO_PASSWORD})
     assert again["mch_trade_code"] == found["mch_trade_code"]
@@ -283,7 +284,7 @@ async def test_a_code_by_short_message_tells_the_merchant(desk: Desk) -> None:
 async def test_whether_a_mobile_is_known_does_not_show(desk: Desk) -> None:
     for mobile in (DEMO_MOBILE, "13700000000"):
         assert (await desk.manage(SMS, {"mobile": mobile}))["code"] == "20"
-        assert refusal(await desk.manage(SMS, {"mobile": mobile})) == words.SMS_LATER
+        assert refusal(await desk.manage(SMS, {"mobile": mobile})) == Management.SMS_LATER.refused
     assert desk.world.outbox.to() == [], "nothing is done for a known mobile before the answer"
     await desk.world.work()
     assert {message.mobile for message in desk.world.outbox.to()} == {DEMO_MOBILE}
@@ -302,7 +303,7 @@ async def test_an_agent_sends_only_so_many_messages(desk: Desk) -> None:
 
 async def test_without_short_messages_it_is_said(desk: Desk) -> None:
     desk.world.gateway = Gateway(replace(desk.world.parts, sms=None))
-    assert refusal(await desk.manage(SMS, {"mobile": DEMO_MOBILE})) == words.NO_SMS
+    assert refusal(await desk.manage(SMS, {"mobile": DEMO_MOBILE})) == Management.NO_SMS.refused
 
 
 async def test_a_code_is_guessed_at_five_times_and_ends(desk: Desk) -> None:
@@ -311,14 +312,14 @@ async def test_a_code_is_guessed_at_five_times_and_ends(desk: Desk) -> None:
     good = last_code(desk.world, DEMO_MOBILE)
     for n in range(5):
         wrong = f"{(int(good) + 1 + n) % 10**6:06d}"
-        assert refusal(await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": wrong})) == words.NOBODY
-    assert refusal(await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": good})) == words.NOBODY
+        assert refusal(await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": wrong})) == Management.NOBODY.refused
+    assert refusal(await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": good})) == Management.NOBODY.refused
     desk.world.clock.advance(MINUTE)
     await desk.manage(SMS, {"mobile": DEMO_MOBILE})
     desk.world.clock.advance(20 * MINUTE)
     await desk.world.work()
     late = {"mobile": DEMO_MOBILE, "valid": last_code(desk.world, DEMO_MOBILE)}
-    assert refusal(await desk.manage(MCH_ID, late)) == words.NOBODY
+    assert refusal(await desk.manage(MCH_ID, late)) == Management.NOBODY.refused
 
 
 async def test_a_password_tells_the_merchant_and_is_guessed_at_five_times(desk: Desk) -> None:
@@ -326,8 +327,8 @@ async def test_a_password_tells_the_merchant_and_is_guessed_at_five_times(desk: 
     good = {"username": "wang", "password": "good&true"}
     assert (await desk.manage(MCH_ID, good))["mch_id"] == number
     for password in ("wrong", "good&true ", "GOOD&TRUE", "scrypt$", "x"):
-        assert refusal(await desk.manage(MCH_ID, {**good, "password": password})) == words.NOBODY
-    assert refusal(await desk.manage(MCH_ID, good)) == words.NOBODY
+        assert refusal(await desk.manage(MCH_ID, {**good, "password": password})) == Management.NOBODY.refused
+    assert refusal(await desk.manage(MCH_ID, good)) == Management.NOBODY.refused
     desk.world.clock.advance(10 * MINUTE)
     assert (await desk.manage(MCH_ID, good))["mch_id"] == number
 
@@ -345,7 +346,7 @@ async def test_a_password_tells_the_merchant_and_is_guessed_at_five_times(desk: 
     ],
 )
 async def test_one_pair_is_needed(desk: Desk, fields: dict[str, str]) -> None:
-    assert refusal(await desk.manage(MCH_ID, fields)) == words.NO_PAIR
+    assert refusal(await desk.manage(MCH_ID, fields)) == Management.NO_PAIR.refused
 
 
 async def test_an_agent_finds_its_own_merchants_alone(desk: Desk) -> None:
@@ -355,9 +356,9 @@ async def test_an_agent_finds_its_own_merchants_alone(desk: Desk) -> None:
     code = last_code(desk.world, DEMO_MOBILE)
     # Both agents have a merchant of this mobile; the code is the demo's.
     theirs = {"mobile": DEMO_MOBILE, "valid": code, **OTHER}
-    assert refusal(await desk.manage(MCH_ID, theirs, OTHER_KEY)) == words.NOBODY
+    assert refusal(await desk.manage(MCH_ID, theirs, OTHER_KEY)) == Management.NOBODY.refused
     login = {"username": DEMO_USERNAME, "password": DEMO_PASSWORD}
-    assert refusal(await desk.manage(MCH_ID, {**login, **OTHER}, OTHER_KEY)) == words.NOBODY
+    assert refusal(await desk.manage(MCH_ID, {**login, **OTHER}, OTHER_KEY)) == Management.NOBODY.refused
     own = {"username": "other", "password": "other0password", **OTHER}
     assert (await desk.manage(MCH_ID, own, OTHER_KEY))["mch_id"] == OTHER_NUMBER
     assert (await desk.manage(MCH_ID, {"mobile": DEMO_MOBILE, "valid": code}))["mch_id"] == SANDBOX.number
@@ -422,9 +423,9 @@ async def test_who_opened_a_mini_program(desk: Desk) -> None:
     assert type(answer["expires_in"]) is int
     again = await desk.manage(SESSION, {**fields, "js_code": "another"})
     assert again["openid"] != answer["openid"]
-    assert refusal(await desk.manage(SESSION, {**fields, "js_code": "x05"})) == words.BAD_JS_CODE
+    assert refusal(await desk.manage(SESSION, {**fields, "js_code": "x05"})) == Management.BAD_JS_CODE.refused
     desk.world.gateway = Gateway(replace(desk.world.parts, default_channel=""))
-    assert refusal(await desk.manage(SESSION, fields)) == words.NO_SESSIONS
+    assert refusal(await desk.manage(SESSION, fields)) == Management.NO_SESSIONS.refused
 
 
 # wx_addsubdevconfig
@@ -445,11 +446,14 @@ async def test_settings_are_added_and_written_down(desk: Desk) -> None:
     assert whats.count("merchant.wx_config") == 1
     found = await kept(desk.world)
     assert found["paths"] == ["http://a.com/pay/", "http://b.com/pay/"]
-    assert refusal(await desk.manage(WX_CONFIG, {**own, "jsapi_path": "http://c.com/"})) == words.WX_PATHS_FULL
+    assert (
+        refusal(await desk.manage(WX_CONFIG, {**own, "jsapi_path": "http://c.com/"}))
+        == Management.WX_PATHS_FULL.refused
+    )
     changed_mind = {**own, "appid": "wxa", "subscribe_appid": "wxb"}
-    assert refusal(await desk.manage(WX_CONFIG, changed_mind)) == words.WX_FOLLOWS
+    assert refusal(await desk.manage(WX_CONFIG, changed_mind)) == Management.WX_FOLLOWS.refused
     desk.world.clock.advance(30 * DAY - 1)
-    assert refusal(await desk.manage(WX_CONFIG, changed_mind)) == words.WX_FOLLOWS
+    assert refusal(await desk.manage(WX_CONFIG, changed_mind)) == Management.WX_FOLLOWS.refused
     assert await kept(desk.world) == found
     desk.world.clock.advance(1)
     assert (await desk.manage(WX_CONFIG, changed_mind))["code"] == "10000"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytill.core.retry import DAY
-from anytill.dialects.chaoying import words, wxconfig
-from anytill.dialects.chaoying.words import CallRefused, Refused
+from anytill.dialects.chaoying import wxconfig
+from anytill.dialects.chaoying.words import CallRefused, Management, Refused
 from anytill.dialects.chaoying.wxconfig import MOST_APPIDS, MOST_PATHS, WxConfig
 from anytill.wire.errors import BadField, MissingField, WireError
 
@@ -45,23 +45,23 @@ def test_at_most_two_directories() -> None:
     config = built({"jsapi_path": f"{ONE};{TWO}"})
     assert config.paths == (ONE, TWO)
     assert wxconfig.added(config, {"jsapi_path": f"{TWO};{ONE};{TWO}"}, NOW) == config
-    assert refused(config, {"jsapi_path": THREE}) == words.WX_PATHS_FULL
-    assert refused(WxConfig(), {"jsapi_path": f"{ONE};{TWO};{THREE}"}) == words.WX_PATHS_FULL
-    assert refused(built({"jsapi_path": ONE}), {"jsapi_path": f"{TWO};{THREE}"}) == words.WX_PATHS_FULL
+    assert refused(config, {"jsapi_path": THREE}) == Management.WX_PATHS_FULL.refused
+    assert refused(WxConfig(), {"jsapi_path": f"{ONE};{TWO};{THREE}"}) == Management.WX_PATHS_FULL.refused
+    assert refused(built({"jsapi_path": ONE}), {"jsapi_path": f"{TWO};{THREE}"}) == Management.WX_PATHS_FULL.refused
     # Time does not make room.
-    assert refused(config, {"jsapi_path": THREE}, NOW + 365 * DAY) == words.WX_PATHS_FULL
+    assert refused(config, {"jsapi_path": THREE}, NOW + 365 * DAY) == Management.WX_PATHS_FULL.refused
 
 
 def test_at_most_two_appids() -> None:
     config = built({"appid": A}, {"appid": B, "receipt_appid": C})
     assert wxconfig.added(config, {"appid": A}, NOW) == config
-    assert refused(config, {"appid": C}) == words.WX_APPIDS_FULL
-    assert refused(config, {"appid": C}, NOW + 365 * DAY) == words.WX_APPIDS_FULL
+    assert refused(config, {"appid": C}) == Management.WX_APPIDS_FULL.refused
+    assert refused(config, {"appid": C}, NOW + 365 * DAY) == Management.WX_APPIDS_FULL.refused
 
 
 def test_a_request_that_is_refused_adds_nothing_of_what_it_brings() -> None:
     config = built({"appid": A}, {"appid": B})
-    assert refused(config, {"appid": C, "jsapi_path": ONE}) == words.WX_APPIDS_FULL
+    assert refused(config, {"appid": C, "jsapi_path": ONE}) == Management.WX_APPIDS_FULL.refused
     assert config.paths == ()
 
 
@@ -69,12 +69,12 @@ def test_an_appid_follows_one_for_thirty_days() -> None:
     config = built({"appid": A, "subscribe_appid": A})
     assert wxconfig.added(config, {"appid": A, "subscribe_appid": A}, NOW + DAY) == config
     for other in ({"subscribe_appid": B}, {"receipt_appid": A}):
-        assert refused(config, {"appid": A, **other}) == words.WX_FOLLOWS
-        assert refused(config, {"appid": A, **other}, NOW + 30 * DAY - 1) == words.WX_FOLLOWS
+        assert refused(config, {"appid": A, **other}) == Management.WX_FOLLOWS.refused
+        assert refused(config, {"appid": A, **other}, NOW + 30 * DAY - 1) == Management.WX_FOLLOWS.refused
     later = wxconfig.added(config, {"appid": A, "subscribe_appid": B}, NOW + 30 * DAY)
     assert later.appids[A] == wxconfig.Recommended("subscribe_appid", B, NOW + 30 * DAY)
     # And thirty days from then on.
-    assert refused(later, {"appid": A, "subscribe_appid": A}, NOW + 60 * DAY - 1) == words.WX_FOLLOWS
+    assert refused(later, {"appid": A, "subscribe_appid": A}, NOW + 60 * DAY - 1) == Management.WX_FOLLOWS.refused
     assert wxconfig.added(later, {"appid": A, "subscribe_appid": A}, NOW + 60 * DAY).appids[A]
     # To repeat what is there is no change, and does not begin the thirty days anew.
     repeated = wxconfig.added(config, {"appid": A, "subscribe_appid": A}, NOW + 29 * DAY)
@@ -91,8 +91,8 @@ def test_a_recommendation_can_be_added_to_an_appid_that_has_none() -> None:
 
 
 def test_what_a_request_must_bring() -> None:
-    assert refused(WxConfig(), {}) == words.WX_NOTHING
-    assert refused(WxConfig(), {"appid": A, "subscribe_appid": A, "receipt_appid": A}) == words.WX_BOTH
+    assert refused(WxConfig(), {}) == Management.WX_NOTHING.refused
+    assert refused(WxConfig(), {"appid": A, "subscribe_appid": A, "receipt_appid": A}) == Management.WX_BOTH.refused
     for name in ("subscribe_appid", "receipt_appid"):
         with pytest.raises(MissingField) as fault:
             wxconfig.added(WxConfig(), {name: A}, NOW)

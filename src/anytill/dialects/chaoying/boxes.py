@@ -31,7 +31,7 @@ from anytill.dialects.chaoying import answers, rows, words
 from anytill.dialects.chaoying import merchant_messages as messages
 from anytill.dialects.chaoying.caller import Call, Caller, Fields
 from anytill.dialects.chaoying.fields import MCH_ID
-from anytill.dialects.chaoying.words import CallRefused
+from anytill.dialects.chaoying.words import CallRefused, Management
 from anytill.gateway.office import NotThere
 
 _NUMBERED: Final = "NUMBERED"
@@ -51,17 +51,17 @@ async def _payboxconfget(caller: Caller, fields: Fields) -> dict[str, str]:
         # Another agent's box is told apart from none only when somebody tries to bind it.
         return {"state": words.State.SUCCESS.value, "msg": _UNBOUND}
     if not device.active:
-        raise CallRefused(words.BOX_OFF)
+        raise CallRefused(Management.BOX_OFF.refused)
     return await _told(caller, await caller.merchant(number), number, fields)
 
 
 async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
     _check_agent(caller)
     number = caller.request.path.rpartition("/")[2]
-    if MCH_ID.matches is None or not MCH_ID.matches(number):
+    if not MCH_ID.takes(number):
         raise ForeignMerchant
     if fields.get("code_number", number) != number:
-        raise CallRefused(words.SIGN_OF_ANOTHER)
+        raise CallRefused(Management.SIGN_OF_ANOTHER.refused)
     merchant = await caller.merchant(number)
     for _ in range(_ROUNDS):
         known = await _box(caller, fields["op_device_id"])
@@ -75,19 +75,19 @@ def _bound(known: Device | None, merchant: Merchant, caller: Caller, fields: Fie
     """The box as this sign has it. What the sign does not say stays, if the box stays with its merchant. Raises
     CallRefused when the sign may not bind it."""
     if known is not None and caller.number_of(known.merchant_id) is None:
-        raise CallRefused(words.BOX_ELSEWHERE)
+        raise CallRefused(Management.BOX_ELSEWHERE.refused)
     if known is not None and not known.active:
-        raise CallRefused(words.BOX_OFF)
+        raise CallRefused(Management.BOX_OFF.refused)
     stays = known is not None and known.merchant_id == merchant.merchant_id
     may_bind = known is None and caller.options.get("box_sign") != _NUMBERED
     if "code_number" not in fields and not (stays or may_bind):
-        raise CallRefused(words.SIGN_WITHOUT_NUMBER)
+        raise CallRefused(Management.SIGN_WITHOUT_NUMBER.refused)
     device = known or Device(
         caller.credential.dialect, fields["op_device_id"], "", enrolled_at_ms=caller.gateway.now_ms()
     )
     signs, sign = device.details.get(_SIGNS, "").split(), _sign_of(fields)
     if sign in signs and not stays:
-        raise CallRefused(words.SIGN_USED)
+        raise CallRefused(Management.SIGN_USED.refused)
     if not stays:
         device = changed(device, merchant_id=merchant.merchant_id, shop_id="", details={})
     details = {name: fields[name] for name in ("device_info", "op_user_id") if name in fields}
@@ -115,7 +115,7 @@ async def _box(caller: Caller, device_id: str) -> Device | None:
 def _check_agent(caller: Caller) -> None:
     """The document asks for it. It is no proof of anything, and nothing rests on it."""
     if caller.request.headers.get("user-agent", "").strip() != messages.BOX_AGENT:
-        raise CallRefused(words.NOT_A_BOX)
+        raise CallRefused(Management.NOT_A_BOX.refused)
 
 
 async def _told(caller: Caller, merchant: Merchant, number: str, fields: Fields) -> dict[str, str]:

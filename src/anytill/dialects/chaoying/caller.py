@@ -9,10 +9,10 @@ from typing import Final, TypeAlias
 from anytill.core.errors import ForeignMerchant, Overloaded
 from anytill.core.merchant import Credential, Merchant
 from anytill.core.records import changed
-from anytill.dialects.chaoying.fields import Form
 from anytill.dialects.chaoying.sandbox import options_of
 from anytill.gateway import Gateway, GatewayTill
 from anytill.gateway.office import NotThere, Office
+from anytill.wire.fields import Form
 from anytill.wire.http import HttpRequest
 
 Fields: TypeAlias = Mapping[str, str]

@@ -24,13 +24,14 @@ from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.chaoying import codec, messages, notices, words
 from anytill.dialects.chaoying.agency import Agency
-from anytill.dialects.chaoying.fields import Form
+from anytill.dialects.chaoying.fields import details
 from anytill.dialects.chaoying.line import REFUSALS_OF_TEXT, Line, done, required
 from anytill.dialects.chaoying.words import Code, State, TradeState
 from anytill.ports import FaceTicket, Payer, Send
 from anytill.wire import http
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField
+from anytill.wire.fields import Form
 from anytill.wire.http import HttpRequest, HttpResponse
 
 REMEMBERED: Final = 10_000
@@ -207,8 +208,7 @@ class Client(Agency):
         )
 
     def _order_fields(self, order: PayOrder, form: Form) -> dict[str, str]:
-        fields = {name: order.details[name] for name in form.kept if name in order.details}
-        return fields | {
+        return details(form, order.details) | {
             "out_trade_no": order.order_no,
             "body": order.subject or f"订单{order.order_no}",
             "attach": order.attach,

@@ -15,7 +15,7 @@ from anytill.wire.http import FORM, HttpRequest
 
 REFUSALS_OF_TEXT: Final[Mapping[str, type[Refusal]]] = {
     **{refused.msg: refusal for refusal, refused in words.REFUSALS.items()},
-    **{refused.msg: refusal for refused, refusal in words.MANAGEMENT.items()},
+    **{each.refused.msg: each.meaning for each in words.Management},
 }
 #: These say nothing about what became of the call.
 _NO_ANSWER: Final = (Code.SYSTEM, Code.NETWORK)

@@ -15,10 +15,10 @@ from anytill.core.records import changed
 from anytill.core.retry import MINUTE
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.dialects.chaoying import answers, codec, registration, rows, words, wxconfig
+from anytill.dialects.chaoying import answers, codec, registration, rows, wxconfig
 from anytill.dialects.chaoying import merchant_messages as messages
 from anytill.dialects.chaoying.caller import Call, Caller, Fields
-from anytill.dialects.chaoying.words import CallRefused
+from anytill.dialects.chaoying.words import CallRefused, Management
 from anytill.gateway.codes import PASSCODE_LIFE_MS
 from anytill.wire.errors import WireError
 from anytill.wire.jsontext import Number
@@ -41,7 +41,7 @@ async def _mch_reg(caller: Caller, fields: Fields) -> dict[str, str]:
     # Whoever was faster may have said the same.
     number = number or await _registered(caller, said, password)
     if number is None:
-        raise CallRefused(words.PERSON_TAKEN)
+        raise CallRefused(Management.PERSON_TAKEN.refused)
     return answers.carried_out(rows.MCH_REG_ANSWER, {"mch_id": number, "nonce_str": caller.nonce()})
 
 
@@ -62,9 +62,9 @@ async def _registered(caller: Caller, said: str, password: str) -> str | None:
 
 async def _getmchsmsvalid(caller: Caller, fields: Fields) -> dict[str, str]:
     if not caller.office.can_send:
-        raise CallRefused(words.NO_SMS)
+        raise CallRefused(Management.NO_SMS.refused)
     if not caller.office.send_passcode(caller.agent_id, fields["mobile"]):
-        raise CallRefused(words.SMS_LATER)
+        raise CallRefused(Management.SMS_LATER.refused)
     minutes = str(PASSCODE_LIFE_MS // MINUTE)
     # The one `code` that is no code: how many minutes the passcode is good for.
     return answers.carried_out((), {}) | {"code": minutes, "msg": "短信验证码已发送"}
@@ -76,10 +76,10 @@ async def _getmchid(caller: Caller, fields: Fields) -> dict[str, str]:
     elif "username" in fields and "password" in fields:
         found = await caller.office.merchant_by_password(caller.agent_id, fields["username"], fields["password"])
     else:
-        raise CallRefused(words.NO_PAIR)
+        raise CallRefused(Management.NO_PAIR.refused)
     number = await _number_of(caller, found) if found else None
     if found is None or number is None:
-        raise CallRefused(words.NOBODY)
+        raise CallRefused(Management.NOBODY.refused)
     found = await caller.with_trade_code(found)
     return answers.carried_out(rows.GETMCHID_ANSWER, answers.merchant(found, number))
 
@@ -127,9 +127,9 @@ async def _wxa_code2session(caller: Caller, fields: Fields) -> dict[str, str]:
     try:
         session = await caller.gateway.wallet_session(fields["appid"], Secret(fields["js_code"]))
     except InvalidPayCode:
-        raise CallRefused(words.BAD_JS_CODE) from None
+        raise CallRefused(Management.BAD_JS_CODE.refused) from None
     except NotSupported:
-        raise CallRefused(words.NO_SESSIONS) from None
+        raise CallRefused(Management.NO_SESSIONS.refused) from None
     values = {
         "openid": session.payer_id,
         "session_key": session.session_key.reveal(),

@@ -20,10 +20,8 @@ from anytill.dialects.chaoying.fields import (
     PASSWORD,
     TOKEN,
     USERNAME,
-    Form,
-    may,
-    need,
 )
+from anytill.wire.fields import Form, may, need
 
 MCH_REG_PATH: Final = "/UnifiedPay/Mch_Reg"
 SMS_PATH: Final = "/Mch/GetMchSMSValid"

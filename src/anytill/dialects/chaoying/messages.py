@@ -36,10 +36,8 @@ from anytill.dialects.chaoying.fields import (
     URL,
     YES_NO,
     ZERO_ONE,
-    Form,
-    may,
-    need,
 )
+from anytill.wire.fields import Form, may, need
 
 GATEWAY_PATH: Final = "/UnifiedPay/Gateway"
 WECHAT_PREORDER_PATH: Final = "/Open/WECHAT_PreOrder"

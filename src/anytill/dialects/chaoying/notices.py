@@ -37,6 +37,7 @@ class PreorderNotices:
 
     delays_ms = (0, 15 * _S, 15 * _S, 15 * _S, 30 * _S, 3 * _M, 3 * _M, 30 * _M, 30 * _M, 30 * _M, 30 * _M, 60 * _M)
     timeout_ms = 3 * _S
+    refund_facts = None  # the document's two notices are of pre-orders that were paid
 
     def facts(self, payment: Payment) -> Mapping[str, str]:
         """See `ports.NoticeForm`."""

@@ -13,11 +13,12 @@ from anytill.core.payment import Method, PayOrder
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.chaoying import codec
-from anytill.dialects.chaoying.fields import DEVICE, TIME, URL, Form
+from anytill.dialects.chaoying.fields import DEVICE, TIME, URL, details
 from anytill.dialects.chaoying.messages import ALIPAY_PREORDER, FACEPAY, PAY, WECHAT_PREORDER
 from anytill.dialects.chaoying.words import METHODS_OF_TRADE_TYPE
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField, MissingField
+from anytill.wire.fields import Form
 
 #: trade_type -> what it makes required. APP_BANK is APP by another way of paying.
 CONDITIONS: Final[Mapping[Wallet, Mapping[str, tuple[str, ...]]]] = {
@@ -118,7 +119,7 @@ def _order(
         attach=fields.get("attach", ""),
         notice_url=notice_url,
         expires_in_s=expires_in_s,
-        details={name: fields[name] for name in form.kept if name in fields},
+        details=details(form, fields),
     )
 
 

@@ -21,17 +21,17 @@ from typing import Final
 
 from anytill.core.merchant import Merchant
 from anytill.core.payment import fingerprint
-from anytill.dialects.chaoying import words
-from anytill.dialects.chaoying.fields import COMMON, MOBILE, PASSWORD, USERNAME, Kind
+from anytill.dialects.chaoying.fields import COMMON, MOBILE, PASSWORD, USERNAME
 from anytill.dialects.chaoying.messages import FORMS
-from anytill.dialects.chaoying.words import CallRefused
+from anytill.dialects.chaoying.words import CallRefused, Management
 from anytill.wire.errors import Ambiguous, BadField, MissingField, TooLarge
+from anytill.wire.fields import Kind, pattern
 
 MOST_FIELDS: Final = 100
 MOST_CHARACTERS: Final = 32 * 1024
 UNNAMED: Final = "未命名商户"
-_FULL_NAME: Final = Kind("不超过128个字符的商户全称", 128, re.compile(r"[^\r\n\t]+"))
-_SHORT_NAME: Final = Kind("不超过64个字符的商户简称", 64, re.compile(r"[^\r\n\t]+"))
+_FULL_NAME: Final = pattern("不超过128个字符的商户全称", r"[^\r\n\t]+", 128)
+_SHORT_NAME: Final = pattern("不超过64个字符的商户简称", r"[^\r\n\t]+")
 _UNDERSTOOD: Final[Mapping[str, tuple[str, Kind]]] = {
     "fullname": ("name", _FULL_NAME),
     "mchfullname": ("name", _FULL_NAME),
@@ -70,7 +70,7 @@ def read(sent: Mapping[str, str]) -> tuple[Merchant, str]:
         folded = name.replace("_", "").lower()
         if folded in _UNDERSTOOD:
             target, kind = _UNDERSTOOD[folded]
-            if len(value) > kind.max_length or not (kind.matches and kind.matches(value)):
+            if not kind.takes(value):
                 raise BadField(name, kind.expected)
             if values.setdefault(target, value) != value:
                 raise BadField(name, "the same by either of its names")
@@ -113,7 +113,7 @@ def _masked(value: str) -> str:
 
 def _check(sent: Mapping[str, str]) -> None:
     if sent.keys() - _ASIDE <= _OTHER_CALLS:
-        raise CallRefused(words.NOTHING_TO_REGISTER)
+        raise CallRefused(Management.NOTHING_TO_REGISTER.refused)
     for name in sent:
         if name in _ELSEWHERE:
             raise BadField(name, "left out: this call makes a merchant")

@@ -78,8 +78,7 @@ async def _authenticated(fields: Mapping[str, str], gateway: Gateway) -> tuple[C
     login = fields.get("agent_id")
     if login is None:
         raise MissingField("agent_id")
-    assert AGENT_ID.grammar is not None
-    if not AGENT_ID.grammar.fullmatch(login):
+    if not AGENT_ID.takes(login):
         raise CallRefused(_BAD_AGENT)
     try:
         credential = await gateway.credential(NAME, login)

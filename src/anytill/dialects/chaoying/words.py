@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final
 
 from anytill.core import errors
@@ -189,64 +189,47 @@ PAYTYPE_DIFFERS: Final = Refused(Code.PARAMETER, "参数错误：paytype与订�
 TOTAL_FEE_DIFFERS: Final = Refused(Code.REFUND_ERROR, "退款错误：total_fee与订单应付金额不一致，请核对")
 SYSTEM_ERROR: Final = Refused(Code.SYSTEM, "系统错误：结果未知，请用原单号查询后再处理")
 
-# What only the management calls have to say.
-NOTHING_TO_REGISTER: Final = Refused(Code.PARAMETER, "参数错误：没有商户资料，请提交商户全称等注册参数")
-PERSON_TAKEN: Final = Refused(
-    Code.MERCHANT, "商户错误：此手机号或用户名已注册过商户，请用GetMchId查询商户号，或更换后重新注册"
-)
-NOBODY: Final = Refused(
-    Code.MERCHANT, "商户错误：手机号与验证码、或用户名与密码不正确，或尝试次数过多，请核对后重试，或10分钟后再试"
-)
-NO_PAIR: Final = Refused(
-    Code.PARAMETER, "参数错误：手机号mobile与验证码valid、或用户名username与密码password须成对填写"
-)
-NO_SMS: Final = Refused(Code.CHANNEL_SETUP, "商户交易配置错误：未开通短信服务，请改用用户名和密码，或联系服务商")
-SMS_LATER: Final = Refused(Code.SYSTEM, "系统错误：短信未发送，同一手机号须间隔1分钟，请稍后重试")
-BAD_JS_CODE: Final = Refused(Code.PARAMETER, "参数错误：js_code无效或已过期，请让顾客重新打开小程序登录")
-NO_SESSIONS: Final = Refused(Code.CHANNEL_SETUP, "商户交易配置错误：未开通小程序登录，请联系服务商")
-WX_NOTHING: Final = Refused(Code.PARAMETER, "参数错误：appid、jsapi_path、subscribe_appid、receipt_appid至少填写一个")
-WX_BOTH: Final = Refused(Code.PARAMETER, "参数错误：subscribe_appid和receipt_appid只能二选一")
-WX_PATHS_FULL: Final = Refused(
-    Code.CHANNEL_SETUP, "商户交易配置错误：每个商户最多配置2个支付目录，如需修改请联系服务商"
-)
-WX_APPIDS_FULL: Final = Refused(
-    Code.CHANNEL_SETUP, "商户交易配置错误：每个商户最多配置2个支付公众号和推荐关注，如需修改请联系服务商"
-)
-WX_FOLLOWS: Final = Refused(
-    Code.CHANNEL_SETUP, "商户交易配置错误：此appid已推荐另一个公众号或小程序，配置后隔30天才能修改"
-)
-NOT_A_BOX: Final = Refused(Code.PARAMETER, "参数错误：请求头User-Agent须为CySoftPayBox")
-BOX_OFF: Final = Refused(Code.MERCHANT, "商户错误：支付终端已停用，请停止轮询并联系服务商")
-BOX_ELSEWHERE: Final = Refused(Code.MERCHANT, "商户错误：支付终端已绑定其他商户，请联系服务商")
-SIGN_OF_ANOTHER: Final = Refused(Code.MERCHANT, "商户错误：code_number与链接中的商户号不一致，请重新扫描商户二维码")
-SIGN_WITHOUT_NUMBER: Final = Refused(
-    Code.MERCHANT, "商户错误：绑定或换绑须扫描带code_number的商户二维码，请向服务商索取，或联系服务商处理"
-)
-SIGN_USED: Final = Refused(
-    Code.MERCHANT, "商户错误：支付终端曾用此二维码绑定，换绑后不能再用，请向服务商索取新的二维码"
-)
-#: How a client takes them.
-MANAGEMENT: Final[Mapping[Refused, type[errors.Refusal]]] = {
-    NOTHING_TO_REGISTER: errors.Refusal,
-    PERSON_TAKEN: errors.Refusal,
-    NOBODY: errors.Refusal,
-    NO_PAIR: errors.Refusal,
-    NO_SMS: errors.NotSupported,
-    SMS_LATER: errors.Refusal,
-    BAD_JS_CODE: errors.InvalidPayCode,
-    NO_SESSIONS: errors.NotSupported,
-    WX_NOTHING: errors.Refusal,
-    WX_BOTH: errors.Refusal,
-    WX_PATHS_FULL: errors.Refusal,
-    WX_APPIDS_FULL: errors.Refusal,
-    WX_FOLLOWS: errors.Refusal,
-    NOT_A_BOX: errors.Refusal,
-    BOX_OFF: errors.Refusal,
-    BOX_ELSEWHERE: errors.Refusal,
-    SIGN_OF_ANOTHER: errors.Refusal,
-    SIGN_WITHOUT_NUMBER: errors.Refusal,
-    SIGN_USED: errors.Refusal,
-}
+
+class Management(Enum):
+    """What only the management calls have to say, and what a client takes it for."""
+
+    NOTHING_TO_REGISTER = Code.PARAMETER, "参数错误：没有商户资料，请提交商户全称等注册参数"
+    PERSON_TAKEN = Code.MERCHANT, "商户错误：此手机号或用户名已注册过商户，请用GetMchId查询商户号，或更换后重新注册"
+    NOBODY = (
+        Code.MERCHANT,
+        "商户错误：手机号与验证码、或用户名与密码不正确，或尝试次数过多，请核对后重试，或10分钟后再试",
+    )
+    NO_PAIR = Code.PARAMETER, "参数错误：手机号mobile与验证码valid、或用户名username与密码password须成对填写"
+    NO_SMS = (
+        Code.CHANNEL_SETUP,
+        "商户交易配置错误：未开通短信服务，请改用用户名和密码，或联系服务商",
+        errors.NotSupported,
+    )
+    SMS_LATER = Code.SYSTEM, "系统错误：短信未发送，同一手机号须间隔1分钟，请稍后重试"
+    BAD_JS_CODE = Code.PARAMETER, "参数错误：js_code无效或已过期，请让顾客重新打开小程序登录", errors.InvalidPayCode
+    NO_SESSIONS = Code.CHANNEL_SETUP, "商户交易配置错误：未开通小程序登录，请联系服务商", errors.NotSupported
+    WX_NOTHING = Code.PARAMETER, "参数错误：appid、jsapi_path、subscribe_appid、receipt_appid至少填写一个"
+    WX_BOTH = Code.PARAMETER, "参数错误：subscribe_appid和receipt_appid只能二选一"
+    WX_PATHS_FULL = Code.CHANNEL_SETUP, "商户交易配置错误：每个商户最多配置2个支付目录，如需修改请联系服务商"
+    WX_APPIDS_FULL = (
+        Code.CHANNEL_SETUP,
+        "商户交易配置错误：每个商户最多配置2个支付公众号和推荐关注，如需修改请联系服务商",
+    )
+    WX_FOLLOWS = Code.CHANNEL_SETUP, "商户交易配置错误：此appid已推荐另一个公众号或小程序，配置后隔30天才能修改"
+    NOT_A_BOX = Code.PARAMETER, "参数错误：请求头User-Agent须为CySoftPayBox"
+    BOX_OFF = Code.MERCHANT, "商户错误：支付终端已停用，请停止轮询并联系服务商"
+    BOX_ELSEWHERE = Code.MERCHANT, "商户错误：支付终端已绑定其他商户，请联系服务商"
+    SIGN_OF_ANOTHER = Code.MERCHANT, "商户错误：code_number与链接中的商户号不一致，请重新扫描商户二维码"
+    SIGN_WITHOUT_NUMBER = (
+        Code.MERCHANT,
+        "商户错误：绑定或换绑须扫描带code_number的商户二维码，请向服务商索取，或联系服务商处理",
+    )
+    SIGN_USED = Code.MERCHANT, "商户错误：支付终端曾用此二维码绑定，换绑后不能再用，请向服务商索取新的二维码"
+
+    def __init__(self, code: Code, msg: str, meaning: type[errors.Refusal] = errors.Refusal) -> None:
+        self.refused = Refused(code, msg)
+        self.meaning = meaning
+
 
 REFUSALS: Final[Mapping[type[errors.Refusal], Refused]] = {
     errors.UnknownCredential: BAD_SIGNATURE,

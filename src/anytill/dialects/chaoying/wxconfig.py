@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from anytill.core import retry
-from anytill.dialects.chaoying import words
 from anytill.dialects.chaoying.fields import JSAPI_PATH
-from anytill.dialects.chaoying.words import CallRefused
+from anytill.dialects.chaoying.words import CallRefused, Management
 from anytill.wire import jsontext
 from anytill.wire.errors import BadField, MissingField
 
@@ -76,17 +75,17 @@ def added(config: WxConfig, fields: Mapping[str, str], now_ms: int) -> WxConfig:
     wanted = _wanted(fields)
     appid = fields.get("appid", "")
     if not (wanted or appid or "jsapi_path" in fields):
-        raise CallRefused(words.WX_NOTHING)
+        raise CallRefused(Management.WX_NOTHING.refused)
     if wanted and not appid:
         raise MissingField("appid")
     paths = tuple(dict.fromkeys((*config.paths, *_directories(fields.get("jsapi_path", "")))))
     if len(paths) > MOST_PATHS:
-        raise CallRefused(words.WX_PATHS_FULL)
+        raise CallRefused(Management.WX_PATHS_FULL.refused)
     if not appid:
         return WxConfig(paths, config.appids)
     appids = {**config.appids, appid: _followed(config.appids.get(appid), wanted, now_ms)}
     if len(appids) > MOST_APPIDS:
-        raise CallRefused(words.WX_APPIDS_FULL)
+        raise CallRefused(Management.WX_APPIDS_FULL.refused)
     return WxConfig(paths, appids)
 
 
@@ -94,7 +93,7 @@ def _wanted(fields: Mapping[str, str]) -> tuple[str, str] | None:
     """The recommendation that is asked for, with the vendor's name for its kind."""
     found = [(kind, fields[kind]) for kind in ("subscribe_appid", "receipt_appid") if kind in fields]
     if len(found) > 1:
-        raise CallRefused(words.WX_BOTH)
+        raise CallRefused(Management.WX_BOTH.refused)
     return found[0] if found else None
 
 
@@ -102,7 +101,7 @@ def _followed(before: Recommended | None, wanted: tuple[str, str] | None, now_ms
     if wanted is None or (before and (before.kind, before.appid) == wanted):
         return before
     if before and now_ms - before.at_ms < KEPT_MS:
-        raise CallRefused(words.WX_FOLLOWS)
+        raise CallRefused(Management.WX_FOLLOWS.refused)
     return Recommended(*wanted, now_ms)
 
 

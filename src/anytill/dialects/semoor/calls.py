@@ -26,12 +26,13 @@ from anytill.core.wallet import SHOWING_CODES, wallet_of
 from anytill.dialects.semoor import answers, codec, messages, words
 from anytill.dialects.semoor.answers import View
 from anytill.dialects.semoor.codec import Answer, Signed
-from anytill.dialects.semoor.messages import DM, WALLETS_OF_WORD, Form
+from anytill.dialects.semoor.messages import DM, WALLETS_OF_WORD
 from anytill.dialects.semoor.sandbox import OPTION_RECEIPT, OPTION_SERVER
 from anytill.dialects.semoor.words import CallRefused
 from anytill.gateway import Gateway, GatewayTill
 from anytill.gateway.office import NotThere
 from anytill.wire.amounts import fen_from_number_text, parse_yuan
+from anytill.wire.fields import Form
 from anytill.wire.http import HttpRequest
 from anytill.wire.redact import mask_code
 

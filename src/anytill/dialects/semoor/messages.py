@@ -10,13 +10,13 @@ One `Form` for each request. No length survived: all of them are ours, wide enou
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from anytill.core.wallet import SHOWING_CODES, Wallet
-from anytill.wire.errors import BadField, MissingField
+from anytill.wire.fields import Form, Kind, may, need, pattern
 
 
 class Origin(StrEnum):
@@ -155,94 +155,26 @@ WALLETS_OF_WORD: Final[Mapping[str, Wallet]] = {
 WALLETS_OF_NUMBER: Final[Mapping[str, Wallet]] = {each.number: wallet for wallet, each in PAY_TYPES.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a value looks like: at most so many characters, all of it matching `grammar`; `expected` is for people."""
-
-    expected: str
-    max_length: int
-    grammar: re.Pattern[str]
-    free: bool = False  # may hold an ampersand
-
-    def takes(self, value: str) -> bool:
-        """Whether the value is one."""
-        return len(value) <= self.max_length and self.grammar.fullmatch(value) is not None
-
-
-def _pattern(expected: str, pattern: str, max_length: int = 64) -> Kind:
-    return Kind(expected, max_length, re.compile(pattern))
-
-
-DEVICE_ID: Final = _pattern("1到32位的设备编号", r"[0-9A-Za-z_-]{1,32}")
-CODE: Final = _pattern("8到32位数字的激活码", r"[0-9]{8,32}")
-AUTHCODE: Final = Kind("顾客付款码", 64, re.compile(r"[^&\r\n]+"))
-PAYTYPE: Final = _pattern("、".join(WALLETS_OF_WORD) + "之一", "|".join(WALLETS_OF_WORD))
-YUAN: Final = _pattern("大于0、最多两位小数的金额（元）", r"(?:0|[1-9][0-9]{0,7})(?:\.[0-9]{1,2})?")
-OPERATOR: Final = Kind("不超过32个字符的操作员，不含&和换行", 32, re.compile(r"[^&\r\n]+"))
+DEVICE_ID: Final = pattern("1到32位的设备编号", r"[0-9A-Za-z_-]{1,32}")
+CODE: Final = pattern("8到32位数字的激活码", r"[0-9]{8,32}")
+AUTHCODE: Final = pattern("顾客付款码", r"[^&\r\n]+", 64)
+PAYTYPE: Final = pattern("、".join(WALLETS_OF_WORD) + "之一", "|".join(WALLETS_OF_WORD))
+YUAN: Final = pattern("大于0、最多两位小数的金额（元）", r"(?:0|[1-9][0-9]{0,7})(?:\.[0-9]{1,2})?")
+OPERATOR: Final = pattern("不超过32个字符的操作员，不含&和换行", r"[^&\r\n]+", 32)
 INFO: Final = Kind("不超过128个字符的一行文字", 128, re.compile(r"[^\r\n]+"), free=True)
 INFOADDO: Final = Kind("不超过1024个字符的文字", 1024, re.compile(r"[^\0]+"), free=True)
-NO: Final = _pattern("1到32位字母、数字、下划线或中划线", r"[0-9A-Za-z_-]{1,32}")
-DM_ID: Final = _pattern("dm加数字的账单编号", r"dm[0-9]{1,20}")
-BARE_DM_ID: Final = _pattern("账单编号，dm可写可不写", r"(?:dm)?[0-9]{1,20}")
-SERIES: Final = _pattern("数字", r"[0-9]{1,8}")
-ACTION: Final = _pattern("、".join(ACTIONS) + "之一", "|".join(ACTIONS))
-FLAG: Final = _pattern("标记，无需赋值", r"[0-9A-Za-z]{1,8}")
+NO: Final = pattern("1到32位字母、数字、下划线或中划线", r"[0-9A-Za-z_-]{1,32}")
+DM_ID: Final = pattern("dm加数字的账单编号", r"dm[0-9]{1,20}")
+BARE_DM_ID: Final = pattern("账单编号，dm可写可不写", r"(?:dm)?[0-9]{1,20}")
+SERIES: Final = pattern("数字", r"[0-9]{1,8}")
+ACTION: Final = pattern("、".join(ACTIONS) + "之一", "|".join(ACTIONS))
+FLAG: Final = pattern("标记，无需赋值", r"[0-9A-Za-z]{1,8}")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One field of a request."""
-
-    name: str
-    kind: Kind
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A request's table. `read` is the only way from what was sent to what is used: other names stay behind."""
-
-    rows: tuple[Row, ...]
-    names: frozenset[str] = field(init=False)
-    expected: Mapping[str, str] = field(init=False)  # what each field must be, for people
-    _checks: tuple[tuple[str, bool, int, Callable[[str], object], str], ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(row.name for row in self.rows))
-        object.__setattr__(self, "expected", {row.name: row.kind.expected for row in self.rows})
-        checks = tuple(
-            (row.name, row.required, row.kind.max_length, row.kind.grammar.fullmatch, row.kind.expected)
-            for row in self.rows
-        )
-        object.__setattr__(self, "_checks", checks)
-
-    def read(self, sent: Mapping[str, str]) -> dict[str, str]:
-        """The known fields, each as its row wants it. Raises MissingField or BadField."""
-        found: dict[str, str] = {}
-        for name, required, max_length, matches, expected in self._checks:
-            value = sent.get(name)
-            if not value:
-                if required:
-                    raise MissingField(name)
-                continue
-            if len(value) > max_length or matches(value) is None:
-                raise BadField(name, expected)
-            found[name] = value
-        return found
-
-
-def _need(name: str, kind: Kind) -> Row:
-    return Row(name, kind, required=True)
-
-
-def _may(name: str, kind: Kind) -> Row:
-    return Row(name, kind)
-
-
-_DEVICE: Final = _need("device_id", DEVICE_ID)
-_SIGNED_OP: Final = (_need("action", ACTION), _DEVICE)
+_DEVICE: Final = need("device_id", DEVICE_ID)
+_SIGNED_OP: Final = (need("action", ACTION), _DEVICE)
 #: 1. 设备激活
-ACTIVE_FORM: Final = Form((_need("code", CODE),))
+ACTIVE_FORM: Final = Form((need("code", CODE),))
 #: 2. 读取支付配置
 CONFIG_FORM: Final = Form((_DEVICE,))
 #: 3. 获取时间
@@ -251,29 +183,29 @@ TIME_FORM: Final = Form((_DEVICE,))
 MICROPAY_FORM: Final = Form(
     (
         *_SIGNED_OP,
-        _need("authcode", AUTHCODE),
-        _need("paytype", PAYTYPE),
-        _need("total", YUAN),
-        _may("dic_amount", YUAN),
-        _may("info", INFO),
-        _may("infoaddo", INFOADDO),
-        _may("operator_id", OPERATOR),
-        _may("no", NO),
+        need("authcode", AUTHCODE),
+        need("paytype", PAYTYPE),
+        need("total", YUAN),
+        may("dic_amount", YUAN),
+        may("info", INFO),
+        may("infoaddo", INFOADDO),
+        may("operator_id", OPERATOR),
+        may("no", NO),
     )
 )
 #: 3.2.1 超时订单查询: one of the two
-QUERYTIMEOUT_FORM: Final = Form((*_SIGNED_OP, _may("authcode", AUTHCODE), _may("no", NO)))
+QUERYTIMEOUT_FORM: Final = Form((*_SIGNED_OP, may("authcode", AUTHCODE), may("no", NO)))
 #: 3.2.2 查询
-QUERY_FORM: Final = Form((*_SIGNED_OP, _need("dm_id", DM_ID)))
+QUERY_FORM: Final = Form((*_SIGNED_OP, need("dm_id", DM_ID)))
 #: 3.3 申请退款: `no` and `operator_id` are ours
 REFUND_FORM: Final = Form(
-    (*_SIGNED_OP, _need("dm_id", DM_ID), _need("refund", YUAN), _may("no", NO), _may("operator_id", OPERATOR))
+    (*_SIGNED_OP, need("dm_id", DM_ID), need("refund", YUAN), may("no", NO), may("operator_id", OPERATOR))
 )
 #: 3.4 读取账单
-READ_FORM: Final = Form((*_SIGNED_OP, _need("dm_id", DM_ID)))
+READ_FORM: Final = Form((*_SIGNED_OP, need("dm_id", DM_ID)))
 #: 3.5 补打小票: the flag has no value and may be left out; device_id only where it is signed
 REPRINT_FORM: Final = Form(
-    (_may("reprint", FLAG), _may("custom_series", SERIES), _need("dm_id", BARE_DM_ID), _may("device_id", DEVICE_ID))
+    (may("reprint", FLAG), may("custom_series", SERIES), need("dm_id", BARE_DM_ID), may("device_id", DEVICE_ID))
 )
 FORMS: Final[Mapping[str, Form]] = {
     "active": ACTIVE_FORM,

@@ -19,11 +19,12 @@ from anytill.core.secret import Secret
 from anytill.dialects.semoor import answers, calls, codec, messages, words
 from anytill.dialects.semoor.calls import NAME, Call, Caller
 from anytill.dialects.semoor.codec import Answer, Signed
-from anytill.dialects.semoor.messages import DEVICE_ID, Form
+from anytill.dialects.semoor.messages import DEVICE_ID
 from anytill.dialects.semoor.sandbox import OPTION_UNSIGNED_REPRINT
 from anytill.dialects.semoor.words import CallRefused
 from anytill.gateway import Gateway
 from anytill.wire.errors import Ambiguous, BadField, BadSignature, MissingField, TooLarge, WireError
+from anytill.wire.fields import Form
 from anytill.wire.http import TEXT_UTF8, HttpRequest, HttpResponse
 
 #: Signs nothing: it stands for the key that an unknown device does not have, so that checking takes its time.

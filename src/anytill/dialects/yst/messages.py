@@ -8,184 +8,131 @@ the names of requests and of their answers (section 2.2).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from anytill.core.payment import Method
 from anytill.core.wallet import Wallet
-from anytill.wire.errors import BadField, MissingField
+from anytill.wire import fields
+from anytill.wire.fields import Kind, Row, may, need, pattern
 
 PATH: Final = "/ystpay/service/unitive.api"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a value looks like: at most so many characters, all of it matching `grammar`; `expected` is for people."""
-
-    expected: str
-    max_length: int
-    grammar: re.Pattern[str] | None = None
-
-
-def _pattern(expected: str, pattern: str, max_length: int) -> Kind:
-    return Kind(expected, max_length, re.compile(pattern))
 
 
 def _text(max_length: int) -> Kind:
     return Kind(f"不超过{max_length}个字符", max_length)
 
 
-REQ_SEQ: Final = _pattern("不超过32位的字母、数字、下划线或中划线", r"[0-9A-Za-z_-]+", 32)
-SEQ: Final = _pattern("平台给出的流水号", r"[0-9A-Za-z]+", 32)
-FEN: Final = _pattern("1到9999999999的整数，单位为分", r"[1-9][0-9]{0,9}", 10)
-AUTH_CODE: Final = _pattern("顾客的付款码，不超过32个字符", r"[!-~]+", 32)
-CHANNEL: Final = _pattern("W（微支付）、A（支付宝）或Q（手Q支付）", r"[WAQ]", 1)
-ANY_CHANNEL: Final = _pattern("W、A、Q、Y之一", r"[WAQYUJPFOC]", 1)
-ORDER_CHANNEL: Final = _pattern("W（微支付）或A（支付宝）", r"[WA]", 1)
-EXPIRE_TIME: Final = _pattern("300到1800的整数，单位为秒", r"[3-9][0-9]{2}|1[0-7][0-9]{2}|1800", 4)
-OPEN_ID: Final = _pattern("不超过32个字符的用户ID", r"[!-~]+", 32)
-IP: Final = _pattern(
+REQ_SEQ: Final = pattern("不超过32位的字母、数字、下划线或中划线", r"[0-9A-Za-z_-]+", 32)
+SEQ: Final = pattern("平台给出的流水号", r"[0-9A-Za-z]+", 32)
+FEN: Final = pattern("1到9999999999的整数，单位为分", r"[1-9][0-9]{0,9}", 10)
+AUTH_CODE: Final = pattern("顾客的付款码，不超过32个字符", r"[!-~]+", 32)
+CHANNEL: Final = pattern("W（微支付）、A（支付宝）或Q（手Q支付）", r"[WAQ]", 1)
+ANY_CHANNEL: Final = pattern("W、A、Q、Y之一", r"[WAQYUJPFOC]", 1)
+ORDER_CHANNEL: Final = pattern("W（微支付）或A（支付宝）", r"[WA]", 1)
+EXPIRE_TIME: Final = pattern("300到1800的整数，单位为秒", r"[3-9][0-9]{2}|1[0-7][0-9]{2}|1800", 4)
+OPEN_ID: Final = pattern("不超过32个字符的用户ID", r"[!-~]+", 32)
+IP: Final = pattern(
     "用户公网IP地址，如125.71.132.197", r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}", 15
 )
-URL: Final = _pattern("http或https地址，不超过256个字符", r"https?://[!-~]+", 256)
+URL: Final = pattern("http或https地址，不超过256个字符", r"https?://[!-~]+", 256)
 REASON: Final = _text(255)
 #: In the notice nothing is escaped, so an ampersand would begin a field there.
-ATTACH: Final = _pattern("不超过128个字符，不含&", r"[^&]+", 128)
+ATTACH: Final = pattern("不超过128个字符，不含&", r"[^&]+", 128)
 GOODS: Final = Kind("商品列表的JSON数组，每项含goodsId、goodsName、price（元）、quantity，共不超过8192个字符", 8192)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One field of a request."""
-
-    name: str
-    kind: Kind
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A request's table. `read` is the only way from what was sent to what is used: other names stay behind."""
+class Form(fields.Form):
+    """A request's table, and what the request and its answer are called."""
 
     request_type: str
     response_type: str
-    rows: tuple[Row, ...]
-    expected: Mapping[str, str] = field(init=False)  # what each field must be, for people
-    checks: tuple[tuple[str, bool, int, Callable[[str], object] | None, str], ...] = field(init=False)  # rows, unpacked
-
-    def __post_init__(self) -> None:
-        checks = tuple(
-            (
-                row.name,
-                row.required,
-                row.kind.max_length,
-                row.kind.grammar and row.kind.grammar.fullmatch,
-                row.kind.expected,
-            )
-            for row in self.rows
-        )
-        object.__setattr__(self, "checks", checks)
-        object.__setattr__(self, "expected", {row.name: row.kind.expected for row in self.rows})
-
-    def read(self, sent: Mapping[str, str]) -> dict[str, str]:
-        """The known fields, each as its row wants it; an empty one is absent. Raises MissingField or BadField."""
-        found: dict[str, str] = {}
-        for name, required, max_length, matches, expected in self.checks:
-            value = sent.get(name)
-            if not value:
-                if required:
-                    raise MissingField(name)
-                continue
-            if len(value) > max_length or (matches is not None and matches(value) is None):
-                raise BadField(name, expected)
-            found[name] = value
-        return found
 
 
-def _need(name: str, kind: Kind) -> Row:
-    return Row(name, kind, required=True)
-
-
-def _may(name: str, kind: Kind) -> Row:
-    return Row(name, kind)
+def _form(request_type: str, response_type: str, *rows: Row) -> Form:
+    return Form(rows, request_type, response_type)
 
 
 #: The vendor's SDK sends these with orders that the payer pays later; no table has them.
-_EXTRAS: Final = (_may("notify_url", URL), _may("attach", ATTACH), _may("prod_details", GOODS))
+_EXTRAS: Final = (may("notify_url", URL), may("attach", ATTACH), may("prod_details", GOODS))
 
-PAY: Final = Form(
+PAY: Final = _form(
     "unitive_pay_request",
     "unitive_pay_response",
-    (
-        _need("req_seq", REQ_SEQ),
-        _need("total_fee", FEN),
-        _need("auth_code", AUTH_CODE),
-        _may("channel", CHANNEL),
-        _may("prod_details", GOODS),
-    ),
+    need("req_seq", REQ_SEQ),
+    need("total_fee", FEN),
+    need("auth_code", AUTH_CODE),
+    may("channel", CHANNEL),
+    may("prod_details", GOODS),
 )
-QUERY_PAY: Final = Form(
+QUERY_PAY: Final = _form(
     "unitive_query_pay_request",
     "unitive_query_pay_response",
-    (_need("req_seq", REQ_SEQ), _may("auth_code", AUTH_CODE), _need("ori_seq", REQ_SEQ)),
+    need("req_seq", REQ_SEQ),
+    may("auth_code", AUTH_CODE),
+    need("ori_seq", REQ_SEQ),
 )
-REFUND: Final = Form(
+REFUND: Final = _form(
     "unitive_refund_request",
     "unitive_refund_response",
-    (_need("req_seq", REQ_SEQ), _need("trans_seq", SEQ), _need("refund_fee", FEN), _need("reason", REASON)),
+    need("req_seq", REQ_SEQ),
+    need("trans_seq", SEQ),
+    need("refund_fee", FEN),
+    need("reason", REASON),
 )
-QUERY_REFUND: Final = Form(
+QUERY_REFUND: Final = _form(
     "unitive_query_refund_request",
     "unitive_query_refund_response",
-    (_need("req_seq", REQ_SEQ), _need("trans_seq", SEQ), _need("ori_seq", REQ_SEQ)),
+    need("req_seq", REQ_SEQ),
+    need("trans_seq", SEQ),
+    need("ori_seq", REQ_SEQ),
 )
 #: "channel 和 auth_code 必须 2 选 1", says the table; the sample has neither.
-REVOKE: Final = Form(
+REVOKE: Final = _form(
     "unitive_revoke_request",
     "unitive_revoke_response",
-    (_need("req_seq", REQ_SEQ), _need("ori_seq", REQ_SEQ), _may("channel", ANY_CHANNEL), _may("auth_code", AUTH_CODE)),
+    need("req_seq", REQ_SEQ),
+    need("ori_seq", REQ_SEQ),
+    may("channel", ANY_CHANNEL),
+    may("auth_code", AUTH_CODE),
 )
-NATIVE_PAY: Final = Form(
+NATIVE_PAY: Final = _form(
     "unitive_native_pay_request",
     "unitive_native_pay_response",
-    (
-        _need("req_seq", REQ_SEQ),
-        _need("total_fee", FEN),
-        _may("expire_time", EXPIRE_TIME),
-        _need("channel", ORDER_CHANNEL),
-        *_EXTRAS,
-    ),
+    need("req_seq", REQ_SEQ),
+    need("total_fee", FEN),
+    may("expire_time", EXPIRE_TIME),
+    need("channel", ORDER_CHANNEL),
+    *_EXTRAS,
 )
-NATIVE_QUERY_PAY: Final = Form(
+NATIVE_QUERY_PAY: Final = _form(
     "unitive_native_query_pay_request",
     "unitive_native_query_pay_response",
-    (_need("req_seq", REQ_SEQ), _may("channel", ANY_CHANNEL), _need("ori_seq", REQ_SEQ)),
+    need("req_seq", REQ_SEQ),
+    may("channel", ANY_CHANNEL),
+    need("ori_seq", REQ_SEQ),
 )
-JS_PAY: Final = Form(
+JS_PAY: Final = _form(
     "unitive_js_pay_request",
     "jspay_response",
-    (
-        _need("req_seq", REQ_SEQ),
-        _need("total_fee", FEN),
-        _need("channel", ORDER_CHANNEL),
-        _need("subopen_id", OPEN_ID),
-        *_EXTRAS,
-    ),
+    need("req_seq", REQ_SEQ),
+    need("total_fee", FEN),
+    need("channel", ORDER_CHANNEL),
+    need("subopen_id", OPEN_ID),
+    *_EXTRAS,
 )
 #: `ip` is required for W: `orders.order_of`.
-H5_PAY: Final = Form(
+H5_PAY: Final = _form(
     "unitive_h5_pay_request",
     "h5pay_response",
-    (
-        _need("req_seq", REQ_SEQ),
-        _need("total_fee", FEN),
-        _need("channel", ORDER_CHANNEL),
-        _may("ip", IP),
-        _need("redirect_url", URL),
-        *_EXTRAS,
-    ),
+    need("req_seq", REQ_SEQ),
+    need("total_fee", FEN),
+    need("channel", ORDER_CHANNEL),
+    may("ip", IP),
+    need("redirect_url", URL),
+    *_EXTRAS,
 )
 FORMS: Final = (PAY, QUERY_PAY, REFUND, QUERY_REFUND, REVOKE, NATIVE_PAY, NATIVE_QUERY_PAY, JS_PAY, H5_PAY)
 #: The sample of section 4.3 calls the refund by an older name.

@@ -34,6 +34,7 @@ class ResultNotices:
 
     delays_ms = (0, 30 * _S, 30 * _S, 60 * _S, 300 * _S, 900 * _S)
     timeout_ms = 10 * _S
+    refund_facts = None  # the document's one notice is of an order that was paid
 
     def facts(self, payment: Payment) -> Mapping[str, str]:
         """See `ports.NoticeForm`."""

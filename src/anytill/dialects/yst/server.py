@@ -97,8 +97,9 @@ async def _carried_out(envelope: Envelope, key: str, caller: Caller, said: dict[
     call: Call | None = None
     try:
         sent = codec.decrypt_request(envelope, key)
-        if REQ_SEQ.grammar and REQ_SEQ.grammar.fullmatch(sent.get("req_seq", "")[: REQ_SEQ.max_length]):
-            said["req_seq"] = sent["req_seq"][: REQ_SEQ.max_length]
+        req_seq = sent.get("req_seq", "")[: REQ_SEQ.max_length]
+        if REQ_SEQ.takes(req_seq):
+            said["req_seq"] = req_seq
         call = CALLS.get(codec.request_name(sent["request_type"]))
         if call is None:
             raise CallRefused(words.NOT_SERVED)
