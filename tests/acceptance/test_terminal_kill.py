@@ -30,12 +30,14 @@ from tests.acceptance.qfpay_register import Form, Http, Key, QfpayTill, Tcp
 from tests.acceptance.terminals import Cable, Ecr, Terminal, cable, sale
 from tests.acceptance.tills import Word
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 KILLS: Final = max(int(os.environ.get("ANYTILL_TEST_KILLS", "50")) // 5, 1)
 SEED: Final = os.environ.get("ANYTILL_TEST_SEED", "1")
 #: The lease that a killed process held, the deadline, a second lease, and the way back: no order is open for longer.
 LONGEST_S: Final = 400
+#: What a register may need at most before it begins something new, or to end it: five minutes of asking (`Patience`).
+LONGEST_ROUND_S: Final = 330
 #: A refund without a number is the same one for a minute; a careful register asks for it again only well within that.
 SAME_REFUND_S: Final = 40.0
 ENDINGS: Final = ("00",) * 8 + ("01", "04", "05", "06", "09", "10")
@@ -188,16 +190,26 @@ class Clerk:
     cable: Cable
     journal: Path
     chance: random.Random
+    line: str = "--http"
     started: list[str] = field(default_factory=list)
     victims: Counter[str] = field(default_factory=Counter)
 
     def ecr(self) -> Ecr:
-        way = self.chance.choice((
-            ("--http", f"127.0.0.1:{self.terminal.port}"),
-            ("--tcp", f"127.0.0.1:{self.terminal.tcp_port}"),
-            ("--serial", self.cable.register),
-        ))  # fmt: skip
-        return Ecr(self.terminal, lambda: way, self.journal)
+        """Over the line of the command before while what was begun there has no end: nobody may go on elsewhere."""
+        ecr = Ecr(self.terminal, self._way, self.journal)
+        steps = ecr.steps()
+        ended = {_about(step) for step in steps if step["step"] == "end"}
+        if all(_about(step) in ended for step in steps):
+            self.line = self.chance.choice(("--http", "--tcp", "--serial"))
+        return ecr
+
+    def _way(self) -> Sequence[str]:
+        places = {
+            "--http": f"127.0.0.1:{self.terminal.port}",
+            "--tcp": f"127.0.0.1:{self.terminal.tcp_port}",
+            "--serial": self.cable.register,
+        }
+        return self.line, places[self.line]
 
     def task(self) -> Sequence[str]:
         """What to do next: mostly sell; sometimes give back a part of what is known to be paid. Of a payment's second
@@ -210,12 +222,14 @@ class Clerk:
                     "--refund-no", f"R{len(self.started):05d}")  # fmt: skip
         cents = self.chance.choice(("00", "00", "00", "04"))
         number, channel = f"E{len(self.started):05d}", self.chance.choice(("wx", "alipay", "octopus"))
-        return ("pay", f"{self.chance.randint(1, 90)}.{cents}", "--order-no", number, "--channel", channel)
+        # The payer has little time, or each payment of a terminal that was killed meanwhile would be open for minutes.
+        return ("pay", f"{self.chance.randint(1, 90)}.{cents}", "--order-no", number, "--channel", channel,
+                "--timeout", "10")  # fmt: skip
 
     def round(self) -> None:
         """One command, and what is killed meanwhile."""
         ecr, task = self.ecr(), self.task()
-        number = task[-1] if task[0] == "refund" else task[3]
+        number = task[task.index("--refund-no" if task[0] == "refund" else "--order-no") + 1]
         self.started.append(number)
         sendings = self._sendings()
         running = ecr.begun(*task)
@@ -223,7 +237,7 @@ class Clerk:
         until(
             lambda: running.poll() is not None or (_is_begun(ecr, number) if early else self._sendings() > sendings),
             "it is written down" if early else "the terminal asks its channel",
-            90,
+            LONGEST_ROUND_S,
             0.001,
         )
         threading.Event().wait(self.chance.choice((0.0, self.chance.uniform(0.0, 0.04))))
@@ -237,7 +251,7 @@ class Clerk:
             running.kill()
         if self.terminal.process is None:
             self.terminal.start()
-        _waited(running, 120)
+        _waited(running, LONGEST_ROUND_S)
 
     def _sendings(self) -> int:
         """How often this life of the terminal has asked its channel for money."""
@@ -249,7 +263,7 @@ class Clerk:
         def done() -> bool:
             return self.ecr().run("resume").stderr.strip().endswith("everything has its end")
 
-        until(done, "every end is found", 200)
+        until(done, "every end is found", LONGEST_ROUND_S)
 
     def sales(self) -> list[Sale]:
         """What the journal says of each order."""
@@ -260,12 +274,19 @@ class Clerk:
         sales = {}
         for number, step in begun.items():
             order = sales[number] = sale(number, step["amount_fen"], step["details"]["channel"])
+            order.cancel_asked = True  # as for every order with a time set
             order.told.append(_word(ends["trade", number], is_known=number in known))
         for step in steps:
             if step["step"] == "refund" and _word(ends["refund", step["number"]]) is Word.YES:
                 refund = GivenBack("", step["amount_fen"], [Word.YES], "qfpay")
                 sales[step["order_no"]].refunds.append(refund)
         return list(sales.values())
+
+
+def _about(step: dict[str, Any]) -> tuple[str, str]:
+    """Which trade or refund a line of the journal is about."""
+    kind = "refund" if step["step"] == "refund" else step.get("of", "trade")
+    return kind, step["number"]
 
 
 def _is_begun(ecr: Ecr, number: str) -> bool:

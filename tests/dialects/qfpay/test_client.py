@@ -400,6 +400,21 @@ async def test_a_refund_of_another_payment_is_no_answer() -> None:
         await answering(Told("6000", {**REFUNDED, "orig_syssn": "other"})).refund(GIVE_BACK)
 
 
+async def test_on_a_line_a_refunds_answer_is_no_inquirys_and_is_not_remembered() -> None:
+    late = Told("6000", {**REFUNDED, "out_trade_no": "N1"})
+    terminal = Scripted(late, paid(allow_refund_amt="60"))
+    client = client_of(terminal)
+    with pytest.raises(BadField):
+        await client.query(PaymentRef("N1"))
+    payment = await client.query(PaymentRef("N1"))
+    assert (payment.payment_id, payment.paid_fen, payment.reserved_fen) == (SYSSN, 100, 40)
+
+
+async def test_on_a_line_a_payments_answer_is_no_refunds() -> None:
+    refund = await answering(paid()).refund(RefundOrder(PaymentRef("N1"), "", 40))
+    assert (refund.state, refund.refunded_fen) == (RefundState.UNKNOWN, 0)
+
+
 async def test_a_numbered_refund_could_be_made_twice_and_is_not_sent() -> None:
     terminal = Scripted(Told("6000", REFUNDED))
     client = client_of(terminal)

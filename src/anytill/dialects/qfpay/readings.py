@@ -21,7 +21,7 @@ from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Payment, Refund
 from anytill.dialects.qfpay import words
 from anytill.dialects.qfpay.codec import Told
-from anytill.dialects.qfpay.words import Code
+from anytill.dialects.qfpay.words import PAYMENT_NOTIFY_TYPE, Code, RefundNotifyType
 from anytill.ports import Unreachable
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField
@@ -93,6 +93,9 @@ def payment(told: Told, asked: Payment) -> Payment:
     syssn, order_no = text(data, "syssn"), text(data, "out_trade_no")
     if text(data, "origssn") not in ("", syssn):
         raise PaymentNotFound("the number is a refund's")
+    if text(data, "orig_syssn") not in ("", syssn):
+        # It bears the payment's `out_trade_no` too, so nothing else shows that another question was answered.
+        raise BadField("orig_syssn", "not told of a payment: this is a refund's answer")
     _expect(order_no, asked.order_no, "out_trade_no")
     _expect(syssn, asked.payment_id, "syssn")
     channel = words.PAY_TYPES.get(text(data, "busicd"))
@@ -155,7 +158,10 @@ def _names_refund(asked: Refund, refund_id: str, payment_id: str, order_no: str)
     """Whether the answer says that it is about what was asked, by the number that it was asked by."""
     if asked.refund_id:
         return refund_id == asked.refund_id
-    return payment_id == asked.payment_id if asked.payment_id else order_no == asked.order_no
+    if asked.payment_id:
+        return payment_id == asked.payment_id
+    # A payment's answer bears the same number, but no original's.
+    return bool(payment_id) and order_no == asked.order_no
 
 
 def refund_found(told: Told, asked: Refund) -> Refund:
@@ -169,37 +175,73 @@ def refund_found(told: Told, asked: Refund) -> Refund:
     return found
 
 
-def heard(fields: Data, currency: str) -> Payment:
-    """What a notice says of a payment. Only payments that were made and refunds are notified. Raises WireError."""
-    kind, order_no, syssn = text(fields, "notify_type"), text(fields, "out_trade_no"), text(fields, "syssn")
+def heard(fields: Data, currency: str) -> Payment | Refund:
+    """What a notice tells of: a payment that was made, or a refund that is done; nothing else is notified. Raises
+    WireError."""
     if text(fields, "status") != "1" or text(fields, "respcd") != words.SUCCESS:
         raise BadField("status", "1, with respcd 0000")
+    kind = text(fields, "notify_type")
+    if kind == PAYMENT_NOTIFY_TYPE:
+        return _heard_payment(fields, currency)
+    if kind not in set(RefundNotifyType):
+        raise BadField("notify_type", "payment, refund or cancel")
+    return _heard_refund(fields, currency)
+
+
+def _heard_payment(fields: Data, currency: str) -> Payment:
     channel = words.PAY_TYPES.get(text(fields, "pay_type"))
     if channel is None:
         raise BadField("pay_type", "one of the channels'")
-    amount_fen = _fen(fields, "txamt")
-    if not syssn or not amount_fen:
-        raise BadField("txamt" if syssn else "syssn", "told")
-    made = Payment(
+    amount_fen = _told_fen(fields)
+    return Payment(
         "",
-        syssn,
-        order_no,
+        _told(fields, "syssn"),
+        text(fields, "out_trade_no"),
         channel[1],
         words.CHANNELS[channel[0]].wallet,
         PaymentState.PAID,
         amount_fen,
         currency=_currency(fields, currency),
+        paid_fen=amount_fen,
         channel_trade_no=text(fields, "chnlsn"),
+        paid_at_ms=_time(fields, "paydtm"),
     )
-    if kind == "payment":
-        return replace(made, paid_fen=amount_fen, paid_at_ms=_time(fields, "paydtm"))
-    if kind not in ("refund", "cancel"):
-        raise BadField("notify_type", "payment, refund or cancel")
-    # A refund's notice names the payment, and tells nothing of it but what went back now.
-    original, number = text(fields, "orig_syssn"), text(fields, "orig_out_trade_no")
-    if not original:
-        raise BadField("orig_syssn", "told")
-    return replace(made, payment_id=original, order_no=number or order_no, amount_fen=0, refunded_fen=amount_fen)
+
+
+def _heard_refund(fields: Data, currency: str) -> Refund:
+    """Real terminals tell less than our own: neither pay type nor channel's number, and only when it was asked for. The
+    `out_trade_no` of a refund is a number that the terminal made, by which nothing can be asked."""
+    amount_fen = _told_fen(fields)
+    asked_at_ms = _time(fields, "sysdtm")
+    return Refund(
+        "",
+        _told(fields, "syssn"),
+        "",
+        _told(fields, "orig_syssn"),
+        text(fields, "orig_out_trade_no"),
+        RefundState.DONE,
+        amount_fen,
+        currency=_currency(fields, currency),
+        refunded_fen=amount_fen,
+        channel_refund_no=text(fields, "chnlsn"),
+        created_at_ms=asked_at_ms or 0,
+        ended_at_ms=_time(fields, "paydtm") or asked_at_ms,
+    )
+
+
+def _told(fields: Data, name: str) -> str:
+    """A value that must be there. Raises BadField."""
+    value = text(fields, name)
+    if not value:
+        raise BadField(name, "told")
+    return value
+
+
+def _told_fen(fields: Data) -> int:
+    amount_fen = _fen(fields, "txamt")
+    if not amount_fen:
+        raise BadField("txamt", "told")
+    return amount_fen
 
 
 _UNPAID: Final = frozenset({PaymentState.FAILED, PaymentState.CLOSED, PaymentState.CANCELLED})
