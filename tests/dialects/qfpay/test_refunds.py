@@ -301,7 +301,7 @@ async def test_a_refund_whose_end_nobody_tells(desk: Desk) -> None:
     assert told.codes == UNKNOWN
     assert "inquire" in told.resperr
     assert desk.world.clock.now_ms() - began_ms >= 120_000
-    assert desk.panel.stages[-1] is Stage.UNCERTAIN
+    assert (desk.panel.sights[-1].stage, desk.panel.sights[-1].amount_fen) == (Stage.UNCERTAIN, 500)
     meddler.is_silent = False
     # However late: as long as its end is not known it is the same refund.
     again = await desk.refund(number)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from anytill.core.errors import MerchantInactive, OrderConflict, PaymentNotFound, Refusal
 from anytill.core.merchant import Credential
@@ -21,9 +21,10 @@ from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.answers import Shop
+from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.messages import RefundRequest
 from anytill.dialects.qfpay.spent import SpentNumbers
-from anytill.dialects.qfpay.words import CallRefused, Channel
+from anytill.dialects.qfpay.words import CallRefused, Channel, Word
 from anytill.gateway import Gateway, GatewayTill
 from anytill.ports import Panel
 
@@ -95,6 +96,33 @@ class Counter:
         if errand.is_withdrawn():
             return True
         return await self.panel.pause(ASK_AGAIN_MS) is not None or errand.is_withdrawn()
+
+
+class Work(Protocol):
+    """What an errand consists of, and the words for it."""
+
+    async def done(self) -> Told:
+        """Its end, told. Raises CallRefused and Refusal; before the errand has a payment, nothing has moved then."""
+
+    def refused(self, word: Word) -> Told:
+        """Nothing was done."""
+
+    def uncertain(self) -> Told:
+        """Nobody knows."""
+
+
+async def carry_out(counter: Counter, errand: Errand, work: Work, *, move_to_back: bool) -> Told:
+    """The work's end, told, whatever was refused on the way."""
+    try:
+        return await work.done()
+    except CallRefused as refusal:
+        return work.refused(refusal.word)
+    except Refusal as refusal:
+        # What is refused once there is a payment says nothing about the money.
+        return work.refused(words.REFUSALS[type(refusal)]) if errand.ref is None else work.uncertain()
+    finally:
+        if move_to_back:
+            counter.panel.go_home()
 
 
 @dataclass(frozen=True, slots=True)

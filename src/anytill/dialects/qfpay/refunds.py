@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
-from anytill.core.errors import RefundExceedsPaid, Refusal
+from anytill.core.errors import RefundExceedsPaid
 from anytill.core.ids import beijing
 from anytill.core.lifecycle import OPEN_REFUND_STATES, RefundState
 from anytill.core.panel import Left, Sight, Stage, Way
@@ -25,7 +25,7 @@ from anytill.core.wallet import Wallet
 from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.answers import DETAIL_TERMINAL
 from anytill.dialects.qfpay.codec import Told
-from anytill.dialects.qfpay.counter import ASK_AGAIN_MS, TRIES, Caller, Errand
+from anytill.dialects.qfpay.counter import ASK_AGAIN_MS, TRIES, Caller, Errand, carry_out
 from anytill.dialects.qfpay.messages import DEFAULT_TIMEOUT_S, RefundRequest
 from anytill.dialects.qfpay.words import CallRefused, Word
 from anytill.ports import StoreUnavailable
@@ -45,17 +45,7 @@ async def give_back(caller: Caller, request: RefundRequest) -> Told:
     if counter.errand is not None and counter.errand.refund == request:
         raise CallRefused(words.SAME_REFUND_UNDER_WAY)
     with counter.on(Errand(refund=request)) as errand:
-        refunding = _Refunding(caller, request, errand)
-        try:
-            return await refunding.refunded()
-        except CallRefused as refusal:
-            return refunding.refused(refusal.word)
-        except Refusal as refusal:
-            # What is refused once there is a refund says nothing about the money.
-            return refunding.refused(words.REFUSALS[type(refusal)]) if errand.ref is None else refunding.uncertain()
-        finally:
-            if request.move_to_back:
-                counter.panel.go_home()
+        return await carry_out(counter, errand, _Refunding(caller, request, errand), move_to_back=request.move_to_back)
 
 
 class _Refunding:
@@ -66,19 +56,20 @@ class _Refunding:
         self._counter = caller.counter
         self._request = request
         self._errand = errand
+        self._amount_fen = request.amount_fen or 0  # 0: all that is left, which is not known yet
         self._currency = ""
         self._order_no = request.order_id
         asked = f"{request.amount_fen or 'all'}{'?' if request.allow_modify else ''}"
         self._details = {_DETAIL_ASKED: asked, DETAIL_TERMINAL: caller.counter.number}
 
-    async def refunded(self) -> Told:
+    async def done(self) -> Told:
         """The end, told. Raises Refusal and CallRefused when nothing was given back."""
         payment = await self._caller.find(self._request.order_id)
         payment = await self._caller.till.query(payment.ref)
         self._currency = payment.currency
         earlier = await self._earlier(payment)
         if earlier is not None:
-            self._errand.sent = True
+            self._errand.sent, self._amount_fen = True, earlier.amount_fen
             return await self._told(payment, self._caller.till.query_refund(RefundRef(refund_id=earlier.refund_id)))
         self._errand.is_new = True
         amount_fen = await self._amount(payment)
@@ -87,19 +78,19 @@ class _Refunding:
         if self._errand.is_withdrawn():
             return self.refused(words.REFUND_CANCELLED)
         # There is no await since the look at the errand: who is told "cancelled" gets nothing back.
-        self._errand.sent = True
-        self._show(Stage.SENDING, amount_fen)
+        self._errand.sent, self._amount_fen = True, amount_fen
+        self._show(Stage.SENDING)
         return await self._told(payment, self._caller.till.refund(self._order(payment, amount_fen)))
 
     def refused(self, word: Word) -> Told:
         """Nothing was given back."""
-        self._show(Stage.REFUSED, self._request.amount_fen or 0, hint=word.text)
+        self._show(Stage.REFUSED, hint=word.text)
         return answers.told(word)
 
     def uncertain(self) -> Told:
         """Nobody knows."""
         word = words.REFUND_WORDS[RefundState.UNKNOWN]
-        self._show(Stage.UNCERTAIN, self._request.amount_fen or 0, hint=word.text)
+        self._show(Stage.UNCERTAIN, hint=word.text)
         return answers.told(word)
 
     async def _told(self, payment: Payment, asked: Awaitable[Refund]) -> Told:
@@ -109,10 +100,11 @@ class _Refunding:
         except StoreUnavailable:
             return self.uncertain()
         self._errand.ref = payment.ref
+        self._amount_fen = refund.amount_fen
         refund = await self._ended(refund)
         payment = await self._caller.till.find(payment.ref)
         word = words.REFUND_WORDS[refund.state]
-        self._show(_END_STAGES.get(refund.state, Stage.UNCERTAIN), refund.amount_fen, hint=refund.reason or word.text)
+        self._show(_END_STAGES.get(refund.state, Stage.UNCERTAIN), hint=refund.reason or word.text)
         return answers.refund(payment, refund, await self._caller.shop())
 
     async def _earlier(self, payment: Payment) -> Refund | None:
@@ -170,7 +162,7 @@ class _Refunding:
         """The refund once its end is known, or as it stands when a register cannot be kept waiting longer."""
         until_ms = self._caller.gateway.now_ms() + WAITING_MS
         while refund.state in OPEN_REFUND_STATES and self._caller.gateway.now_ms() < until_ms:
-            self._show(Stage.CONFIRMING, refund.amount_fen, hint="Being processed")
+            self._show(Stage.CONFIRMING, hint="Being processed")
             await self._counter.panel.pause(ASK_AGAIN_MS)
             try:
                 refund = await self._caller.till.query_refund(RefundRef(refund_id=refund.refund_id))
@@ -178,8 +170,8 @@ class _Refunding:
                 continue
         return refund
 
-    def _show(self, stage: Stage, amount_fen: int, hint: str = "") -> None:
-        self._counter.panel.show(self._sight(stage, amount_fen, hint))
+    def _show(self, stage: Stage, hint: str = "") -> None:
+        self._counter.panel.show(self._sight(stage, self._amount_fen, hint))
 
     def _sight(
         self, stage: Stage, amount_fen: int, hint: str, way: Way | None = None, until_ms: int | None = None

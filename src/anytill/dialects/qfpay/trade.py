@@ -28,7 +28,6 @@ from anytill.core.errors import (
     NotSupported,
     OrderConflict,
     PaymentNotFound,
-    Refusal,
 )
 from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Merchant
@@ -40,7 +39,7 @@ from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.answers import DETAIL_CHANNEL, DETAIL_TERMINAL
 from anytill.dialects.qfpay.codec import Told
-from anytill.dialects.qfpay.counter import ASK_AGAIN_MS, TRIES, Caller, Errand
+from anytill.dialects.qfpay.counter import ASK_AGAIN_MS, TRIES, Caller, Errand, carry_out
 from anytill.dialects.qfpay.messages import DEFAULT_TIMEOUT_S, MAX_PAYME_TIMEOUT_S, Trade
 from anytill.dialects.qfpay.words import CHANNELS, CallRefused, Code, ScanType, Word
 from anytill.ports import StoreUnavailable
@@ -64,17 +63,7 @@ async def take(caller: Caller, trade: Trade) -> Told:
         if before is not None:
             return before
         errand.is_new = True
-        taking = _Taking(caller, trade, errand)
-        try:
-            return await taking.taken()
-        except CallRefused as refusal:
-            return taking.refused(refusal.word)
-        except Refusal as refusal:
-            # What is refused once there is a payment says nothing about the money.
-            return taking.refused(words.REFUSALS[type(refusal)]) if errand.ref is None else taking.uncertain()
-        finally:
-            if trade.move_to_back:
-                counter.panel.go_home()
+        return await carry_out(counter, errand, _Taking(caller, trade, errand), move_to_back=trade.move_to_back)
 
 
 async def cancel_request(caller: Caller) -> Told:
@@ -153,7 +142,7 @@ class _Taking:
         self._kind = CHANNELS[trade.channel]
         self._currency = ""
 
-    async def taken(self) -> Told:
+    async def done(self) -> Told:
         """The end, told. Raises Refusal and CallRefused when nothing was charged."""
         if self._trade.out_trade_no in self._counter.spent:
             raise CallRefused(words.NUMBER_SPENT)
