@@ -26,7 +26,7 @@ from anytill.core.ids import IdMaker
 from anytill.core.merchant import Credential
 from anytill.core.payment import Payment, PaymentRef, PayOrder
 from anytill.core.secret import Secret
-from anytill.dialects import Client, Dialect, TerminalKind, load_dialects
+from anytill.dialects import Client, Dialect, Setting, TerminalKind, load_dialects
 from anytill.gateway import Gateway, GatewayTill, Parts
 from anytill.ports import LETTERS_AND_DIGITS, Channel, DueKind, Journal, Letter, Store, Terminal, Unreachable
 from anytill.storage import Vault, open_store
@@ -187,9 +187,7 @@ class World:
     def _at_a_terminal(self, record: Dialect, kind: TerminalKind, settings: Mapping[str, str]) -> Client:
         """A client wired to a terminal whose payer holds out the code of each order that the client is given."""
         panel = ScriptedPanel(self.pass_ms)
-        (number,) = [
-            settings[name] for name, value in record.sandbox_settings(BASE_URL).items() if value == record.sandbox.login
-        ]
+        number = settings[record.name_of(Setting.LOGIN)]
         terminals: dict[int, Terminal] = {}  # a new process is a new gateway, and a new terminal
 
         async def send(request: HttpRequest) -> HttpResponse:

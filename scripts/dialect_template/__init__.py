@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
-from anytill.dialects import Dialect, Login, Route, SandboxAccess
-from anytill.dialects.dialect_template import messages
+from anytill.dialects import Dialect, Login, Route, SandboxAccess, Setting, Spelling
+from anytill.dialects.dialect_template import codec, messages
 from anytill.dialects.dialect_template.client import Client
 from anytill.dialects.dialect_template.server import PaidNotice, handle, system_error
 
@@ -29,9 +29,10 @@ DIALECT = Dialect(
     methods=frozenset({Method.BARCODE}),
     form=PaidNotice(),
     client=Client,
-    client_settings=("base_url", "app", "key"),
+    client_settings={"base_url": Setting.ADDRESS, "app": Setting.LOGIN, "key": Setting.SECRET},
     key=KeyShape(32),
     signs=Login.MERCHANT,
+    login=Spelling(lambda text: codec.APP.fullmatch(text) is not None, "1 to 64 visible characters"),
     sandbox=_SANDBOX,
     sandbox_settings=_sandbox_settings,
 )

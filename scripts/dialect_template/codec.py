@@ -41,7 +41,7 @@ from anytill.wire.jsontext import Json, Number
 from anytill.wire.signing import same_digest
 
 MAX_BODY: Final = 64 * 1024
-_APP = re.compile(r"[!-~]{1,64}")
+APP: Final = re.compile(r"[!-~]{1,64}")
 _ENVELOPE: Final = frozenset({"app", "content", "sign"})
 
 
@@ -71,7 +71,7 @@ def open_form(request: HttpRequest) -> Envelope:
         if name in _ENVELOPE:
             raise MissingField(name)
         raise BadField(name, "left out")
-    if not _APP.fullmatch(fields["app"]):
+    if not APP.fullmatch(fields["app"]):
         raise BadField("app", "1 to 64 visible characters")
     return Envelope(fields["app"], fields["content"], fields["sign"])
 

@@ -15,7 +15,7 @@ from anytill.core.merchant import Credential, Merchant
 from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.dialects import Client, Dialect
+from anytill.dialects import Client, Dialect, Setting
 from anytill.ports import Till
 from anytill.wire.http import HttpRequest, HttpResponse
 from tests.panels import ScriptedPanel
@@ -160,9 +160,9 @@ def handler_of(world: World, dialect: Dialect) -> Callable[[HttpRequest], Awaita
 
 def own_settings(dialect: Dialect, login: str, secret: str, number: str) -> dict[str, str]:
     """The demo's client settings with another credential in them, whatever the vendor calls its parts."""
-    access = dialect.sandbox
-    mine = {access.login: login, access.secret: secret} | ({access.number: number} if access.number else {})
-    return {name: mine.get(value, value) for name, value in dialect.sandbox_settings(BASE_URL).items()}
+    mine = {Setting.LOGIN: login, Setting.SECRET: secret, Setting.NUMBER: number}
+    told = dialect.sandbox_settings(BASE_URL)
+    return {name: mine.get(setting, told[name]) for name, setting in dialect.client_settings.items()}
 
 
 def new_secret(dialect: Dialect, seed: int) -> str:

@@ -45,7 +45,7 @@ from anytill.core.payment import (
 )
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.dialects import Dialect, load_dialects
+from anytill.dialects import Dialect, Setting, load_dialects
 from anytill.gateway.directory import REMEMBERED_MS
 from anytill.ports import Till
 from anytill.wire.errors import WireError
@@ -66,7 +66,7 @@ from tests.dialects.law import (
     second_client,
 )
 from tests.panels import AtTheTerminal
-from tests.world import BASE_URL, NOTICE_URL, World
+from tests.world import NOTICE_URL, World
 
 pytestmark = pytest.mark.anyio
 
@@ -211,9 +211,7 @@ async def test_unknown_numbers(world: World, dialect: Dialect) -> None:
 
 async def test_a_wrong_secret_is_an_unknown_credential(world: World, dialect: Dialect) -> None:
     access = dialect.sandbox
-    settings = dict(dialect.sandbox_settings("http://127.0.0.1:8000"))
-    (secret_name,) = [name for name, value in settings.items() if value == access.secret]
-    client = world.client(dialect.name, **{secret_name: access.secret[::-1]})
+    client = world.client(dialect.name, **{dialect.name_of(Setting.SECRET): access.secret[::-1]})
     order = order_of(world, dialect)
     with pytest.raises(UnknownCredential):
         await client.pay(order)
@@ -517,10 +515,7 @@ async def test_it_is_noted_who_was_there(world: World, dialect: Dialect) -> None
     (sighting,) = await world.store.sightings()
     assert (sighting.dialect, sighting.login) == (dialect.name, dialect.sandbox.login)
     first_ms = sighting.at_ms
-    (secret_name,) = [
-        name for name, value in dialect.sandbox_settings(BASE_URL).items() if value == dialect.sandbox.secret
-    ]
-    stranger = world.client(dialect.name, **{secret_name: new_secret(dialect, 3)})
+    stranger = world.client(dialect.name, **{dialect.name_of(Setting.SECRET): new_secret(dialect, 3)})
     await world.pass_s(120)
     with pytest.raises(UnknownCredential):
         await stranger.pay(order_of(world, dialect))

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from anytill.bootstrap.keys import dialect_named, refuse_published, refuse_unknown_options, refuse_weak, secret_at
+from anytill.bootstrap.keys import (
+    dialect_named,
+    refuse_misspelt,
+    refuse_published,
+    refuse_unknown_options,
+    refuse_weak,
+    secret_at,
+)
 from anytill.config import CredentialSettings, MerchantSettings, Settings, SettingsError
 from anytill.core.device import Device
 from anytill.core.merchant import Agent, Credential, Merchant
@@ -104,6 +111,7 @@ async def _refuse_taken(merchant: Merchant, store: Store) -> None:
 async def _write_credential(row: CredentialSettings, store: Store, office: Office, watch: Watch, now_ms: int) -> None:
     """The credential, and who holds it: a device signs for itself, an agent for others."""
     dialect = dialect_named(_title(row), row.dialect)
+    refuse_misspelt(_title(row), row.login, dialect.login, f"a login of {dialect.name}")
     refuse_unknown_options(_title(row), dialect, row.options or {})
     told = _told(row)
     if dialect.signs is Login.AGENT:

@@ -10,7 +10,7 @@ from typing import Final
 
 from anytill.config import Settings, SettingsError
 from anytill.core.secret import Secret
-from anytill.dialects import Dialect, load_dialects
+from anytill.dialects import Dialect, Spelling, load_dialects
 
 LEAST_SECRET: Final = 16
 MASTER_KEY_BYTES: Final = 32
@@ -72,6 +72,13 @@ def refuse_published(where: str, login: str) -> None:
     """Nobody else may have the login of a demo. Raises SettingsError."""
     if login in {dialect.sandbox.login for dialect in load_dialects().values()}:
         raise SettingsError(f"{where}: this is a sandbox credential, and everybody knows it")
+
+
+def refuse_misspelt(where: str, text: str, spelling: Spelling, whose: str) -> None:
+    """A number that the dialect's codec does not take would be given to a till that nobody ever hears. Raises
+    SettingsError."""
+    if not spelling.takes(text):
+        raise SettingsError(f"{where}: {text!r} cannot be {whose}: it has {spelling.words}")
 
 
 def refuse_weak(where: str, secret: Secret) -> None:

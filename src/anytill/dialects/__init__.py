@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -20,11 +20,14 @@ from typing import Protocol, TypeAlias
 from anytill.core.errors import Refusal
 from anytill.core.merchant import KeyShape
 from anytill.core.money import CNY
-from anytill.core.payment import Method, Payment
+from anytill.core.payment import Method, Payment, Refund
 from anytill.gateway import Gateway
 from anytill.ports import NoticeForm, Panel, Send, Terminal, Till
 from anytill.wire.http import HttpRequest, HttpResponse
 from anytill.wire.line import Line
+
+#: None begins with a zero that a spreadsheet would drop.
+_EIGHT_DIGITS = KeyShape(8, "123456789")
 
 Handle: TypeAlias = Callable[[HttpRequest, Gateway], Awaitable[HttpResponse]]
 
@@ -32,9 +35,9 @@ Handle: TypeAlias = Callable[[HttpRequest, Gateway], Awaitable[HttpResponse]]
 class Client(Till, Protocol):
     """A dialect's client: a till, and the merchant's ear for notices."""
 
-    def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
-        """Read a notice and the acknowledgement to send back. Raises WireError when it is not authentic or not
-        readable, NotSupported when the vendor has no notices."""
+    def hear(self, request: HttpRequest) -> tuple[Payment | Refund, HttpResponse]:
+        """Read a notice, of a payment or of a refund, and the acknowledgement to send back. Raises WireError when it is
+        not authentic or not readable, NotSupported when the vendor has no notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,27 @@ class Login(StrEnum):
     DEVICE = "device"  # each device with a key of its own
 
 
+class Setting(Enum):
+    """What a client is told by one of its settings, whatever the vendor calls it."""
+
+    ADDRESS = auto()  # the gateway's, or one on it
+    LOGIN = auto()
+    SECRET = auto()
+    PASSWORD = auto()  # for vendors whose tills have one beside the key
+    ACTIVATION_CODE = auto()  # for vendors whose devices fetch their key with one
+    NUMBER = auto()  # by which an agent calls the merchant
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How numbers of one kind are written, by the dialect's own codec. Who had a number that it does not take could
+    never be heard."""
+
+    takes: Callable[[str], bool]
+    words: str  # the same for people: "1 to 32 digits"
+
+
 @dataclass(frozen=True, slots=True)
 class TerminalKind:
     """How a terminal of this vendor is set up. It listens for itself, on ports of its own; its routes are there."""
@@ -96,11 +120,15 @@ class Dialect:
     methods: frozenset[Method]  # of payment: which it has
     form: NoticeForm | None
     client: Callable[[Mapping[str, str], Send], Client]
-    client_settings: tuple[str, ...]  # what the client needs to be told, named as the vendor names it
+    client_settings: Mapping[str, Setting]  # what the client needs to be told, named as the vendor names it
     key: KeyShape
     signs: Login
+    login: Spelling
     sandbox: SandboxAccess
     sandbox_settings: Callable[[str], Mapping[str, str]]  # base address -> client_settings for the demo
+    new_login: KeyShape = _EIGHT_DIGITS  # what logins look like that we make
+    box: Spelling | None = None  # the numbers of devices that have no login, for vendors who have such
+    merchant_number: Spelling | None = None  # for vendors whose agents call their merchants by numbers
     terminal: TerminalKind | None = None  # for vendors whose registers speak to a machine on the counter
     #: Fields of orders and refunds that the vendor's messages have no room for, though the vendor has what they say: a
     #: code that is shown to the terminal and not to the till, an address that is registered once.
@@ -108,6 +136,10 @@ class Dialect:
     #: The switches that a credential may have, and what each can be (None: any text). A name that ends in a dot stands
     #: for all that add something behind it.
     options: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+
+    def name_of(self, setting: Setting) -> str:
+        """What the vendor calls this setting; empty when its clients have none such."""
+        return next((name for name, each in self.client_settings.items() if each is setting), "")
 
 
 @cache

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
-from anytill.dialects import Dialect, Login, Route
-from anytill.dialects.chaoying import merchant_messages, messages, sandbox, server, words
+from anytill.dialects import Dialect, Login, Route, Spelling
+from anytill.dialects.chaoying import fields, merchant_messages, messages, sandbox, server, words
 from anytill.dialects.chaoying.client import Client
 
 DIALECT = Dialect(
@@ -26,6 +26,9 @@ DIALECT = Dialect(
     client_settings=sandbox.CLIENT_SETTINGS,
     key=KeyShape(32),
     signs=Login.AGENT,
+    login=Spelling(fields.AGENT_ID.takes, "1 to 32 digits"),
+    box=Spelling(fields.BOX_ID.takes, "1 to 64 letters, digits, hyphens and underscores"),
+    merchant_number=Spelling(fields.MCH_ID.takes, "1 to 32 letters and digits"),
     sandbox=sandbox.SANDBOX,
     sandbox_settings=sandbox.sandbox_settings,
     options=sandbox.OPTIONS,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from anytill.core.merchant import Credential
-from anytill.dialects import SandboxAccess
+from anytill.dialects import SandboxAccess, Setting
 
 SANDBOX: Final = SandboxAccess(
     login="16850000000000017",
@@ -26,7 +26,13 @@ OPTIONS: Final[Mapping[str, frozenset[str] | None]] = {
     "enrol_state": frozenset({"ON", "WAITING"}),
     "box_sign": frozenset({"NUMBERED", ""}),
 }
-CLIENT_SETTINGS: Final = ("base_url", "agent_id", "key", "mch_id", "sub_appid")
+CLIENT_SETTINGS: Final[Mapping[str, Setting]] = {
+    "base_url": Setting.ADDRESS,
+    "agent_id": Setting.LOGIN,
+    "key": Setting.SECRET,
+    "mch_id": Setting.NUMBER,
+    "sub_appid": Setting.OTHER,
+}
 SANDBOX_OPTIONS: Final[Mapping[str, str]] = {
     "appid": "wx6850a17e00000001",
     "channel_mch_id": "1685000001",

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
-from anytill.dialects import Dialect, Login, Route, TerminalKind
+from anytill.dialects import Dialect, Login, Route, Spelling, TerminalKind
 from anytill.dialects.qfpay import sandbox, server, words
+from anytill.dialects.qfpay.answers import NUMBER_MARK
 from anytill.dialects.qfpay.client import Client
 from anytill.dialects.qfpay.framing import Frames
 from anytill.dialects.qfpay.lines import Lines
-from anytill.dialects.qfpay.notices import PaymentNotices
+from anytill.dialects.qfpay.notices import TerminalNotices
 from anytill.dialects.qfpay.terminal import OPTIONS, Terminal
+
+
+def _takes_number(text: str) -> bool:
+    """Whether a terminal can have this number: where two registers use one order number, the terminal's is put behind
+    it and found again."""
+    return 0 < len(text) <= 64 and text.isascii() and text.isprintable() and not set(text) & {NUMBER_MARK, " "}
+
 
 DIALECT = Dialect(
     name=words.NAME,
@@ -21,11 +29,12 @@ DIALECT = Dialect(
     refusals=words.REFUSALS,
     operations=frozenset({"pay", "query", "refund", "query_refund"}),
     methods=frozenset({Method.BARCODE, Method.QR, Method.CARD}),
-    form=PaymentNotices(),
+    form=TerminalNotices(),
     client=Client,
     client_settings=sandbox.CLIENT_SETTINGS,
     key=KeyShape(32),
     signs=Login.DEVICE,
+    login=Spelling(_takes_number, "1 to 64 visible characters, none of them @"),
     sandbox=sandbox.SANDBOX,
     sandbox_settings=sandbox.sandbox_settings,
     terminal=TerminalKind(

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from anytill.core.money import HKD
-from anytill.dialects import SandboxAccess
+from anytill.dialects import SandboxAccess, Setting
 
 HTTP_PORT: Final = 9001
 TCP_PORT: Final = 9002
@@ -19,7 +19,15 @@ SANDBOX: Final = SandboxAccess(
     password="demo-notify-key-80000001",  # noqa: S106 - published on purpose
     options={"plain": "on"},
 )
-CLIENT_SETTINGS: Final = ("http_url", "tcp_host", "tcp_port", "terminal", "pos_key", "notify_key")
+#: Where the terminal listens is the terminal's affair, wherever the gateway is.
+CLIENT_SETTINGS: Final[Mapping[str, Setting]] = {
+    "http_url": Setting.OTHER,
+    "tcp_host": Setting.OTHER,
+    "tcp_port": Setting.OTHER,
+    "terminal": Setting.LOGIN,
+    "pos_key": Setting.SECRET,
+    "notify_key": Setting.PASSWORD,
+}
 
 
 def terminal_settings(host: str, http_port: int, tcp_port: int) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
-from anytill.dialects import Dialect, Login, Route
+from anytill.dialects import Dialect, Login, Route, Spelling
 from anytill.dialects.semoor import calls, messages, sandbox, server, words
 from anytill.dialects.semoor.client import Client
 
@@ -30,6 +30,7 @@ DIALECT = Dialect(
     client_settings=sandbox.CLIENT_SETTINGS,
     key=KeyShape(40),
     signs=Login.DEVICE,
+    login=Spelling(messages.DEVICE_ID.takes, "1 to 32 letters, digits, hyphens and underscores"),
     sandbox=sandbox.SANDBOX,
     sandbox_settings=sandbox.sandbox_settings,
     options=sandbox.OPTIONS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from anytill.dialects import SandboxAccess
+from anytill.dialects import SandboxAccess, Setting
 
 #: Options of a credential.
 OPTION_SERVER: Final = "server"  # the address that devices are told
@@ -27,7 +27,12 @@ SANDBOX: Final = SandboxAccess(
     activation_code="24901320180424",
     options={OPTION_UNSIGNED_REPRINT: "on"},
 )
-CLIENT_SETTINGS: Final = ("base_url", "device_id", "key", "activation_code")
+CLIENT_SETTINGS: Final[Mapping[str, Setting]] = {
+    "base_url": Setting.ADDRESS,
+    "device_id": Setting.LOGIN,
+    "key": Setting.SECRET,
+    "activation_code": Setting.ACTIVATION_CODE,
+}
 
 
 def sandbox_settings(base_url: str) -> Mapping[str, str]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
-from anytill.dialects import Dialect, Login, Route, SandboxAccess
-from anytill.dialects.teegon import messages
+from anytill.dialects import Dialect, Login, Route, SandboxAccess, Setting, Spelling
+from anytill.dialects.teegon import codec, messages
 from anytill.dialects.teegon.client import Client
 from anytill.dialects.teegon.server import ChargeNotice, handle, system_error
+from anytill.ports import LETTERS_AND_DIGITS
 
 _SANDBOX = SandboxAccess(login="sandbox0teegon0till00001", secret="sandbox0teegon0secret00000000001")  # noqa: S106
 
@@ -29,9 +30,11 @@ DIALECT = Dialect(
     methods=frozenset({Method.BARCODE}),
     form=ChargeNotice(),
     client=Client,
-    client_settings=("base_url", "client_id", "client_secret"),
+    client_settings={"base_url": Setting.ADDRESS, "client_id": Setting.LOGIN, "client_secret": Setting.SECRET},
     key=KeyShape(32),
     signs=Login.MERCHANT,
+    login=Spelling(codec.takes_client_id, "1 to 24 letters and digits, without the word metadata"),
+    new_login=KeyShape(24, LETTERS_AND_DIGITS),
     sandbox=_SANDBOX,
     sandbox_settings=_sandbox_settings,
     options=messages.OPTIONS,

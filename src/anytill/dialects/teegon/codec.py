@@ -132,6 +132,11 @@ def authenticate(fields: dict[str, str], secrets: Sequence[Secret], options: Map
 # Requests
 
 
+def takes_client_id(text: str) -> bool:
+    """Whether this can be a `client_id`."""
+    return 0 < len(text) <= _CHARGE.lengths["client_id"] and _CHARGE.grammars["client_id"].fullmatch(text) is not None
+
+
 def decode_request(request: HttpRequest) -> dict[str, str]:
     """The fields of a request, all of them, not yet authentic. `client_id` is there and has its form."""
     if len(request.body) > MAX_BODY_BYTES:
@@ -142,7 +147,7 @@ def decode_request(request: HttpRequest) -> dict[str, str]:
     client_id = fields.get("client_id")
     if not client_id:
         raise MissingField("client_id")
-    if len(client_id) > _CHARGE.lengths["client_id"] or not _CHARGE.grammars["client_id"].fullmatch(client_id):
+    if not takes_client_id(client_id):
         raise BadField("client_id", "letters and digits")
     if not fields.get("sign") and not fields.get("client_secret"):
         raise MissingField("sign")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from anytill.dialects import SandboxAccess
+from anytill.dialects import SandboxAccess, Setting
 from anytill.dialects.yst.messages import PATH
 
 SANDBOX: Final = SandboxAccess(
@@ -13,7 +13,13 @@ SANDBOX: Final = SandboxAccess(
     secret="a7Kq2Zt9Xc4Mw6Pd",  # noqa: S106 - published on purpose
     password="demo-till-1",  # noqa: S106
 )
-CLIENT_SETTINGS: Final = ("base_url", "url", "account", "password", "private_key")
+CLIENT_SETTINGS: Final[Mapping[str, Setting]] = {
+    "base_url": Setting.ADDRESS,
+    "url": Setting.ADDRESS,
+    "account": Setting.LOGIN,
+    "password": Setting.PASSWORD,
+    "private_key": Setting.SECRET,
+}
 
 
 def sandbox_settings(base_url: str) -> Mapping[str, str]:

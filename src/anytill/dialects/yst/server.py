@@ -30,7 +30,7 @@ NAME: Final = "yst"
 FORM: Final = ResultNotices()
 #: Opens nothing: it stands for the key that an unknown account does not have, so that checking takes its time.
 _NOBODYS_KEY: Final = "0" * codec.KEY_LENGTH
-_ACCOUNT_LENGTHS: Final = range(4, 21)
+ACCOUNT_LENGTHS: Final = range(4, 21)
 _OUTER: Final = {"dsn": "32位大写十六进制数字"}
 _INNER: Final = {"dsn": "与外层报文相同的设备序列号", "request_type": "与外层报文相同的请求类型"}
 
@@ -75,7 +75,7 @@ def system_error(request: HttpRequest) -> HttpResponse:
 
 async def _authenticated(envelope: Envelope, gateway: Gateway) -> tuple[Credential, str]:
     """The terminal behind the envelope, and which of its keys it used. Raises BadSignature, CallRefused."""
-    if len(envelope.account) not in _ACCOUNT_LENGTHS:
+    if len(envelope.account) not in ACCOUNT_LENGTHS:
         raise CallRefused(words.BAD_ACCOUNT)
     try:
         credential = await gateway.credential(NAME, envelope.account.lower())
