@@ -159,6 +159,6 @@ class AtTheTerminal:
         """See `ports.Till`."""
         return await self._client.query_refund(ref)
 
-    def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
+    def hear(self, request: HttpRequest) -> tuple[Payment | Refund, HttpResponse]:
         """See `dialects.Client`."""
         return self._client.hear(request)

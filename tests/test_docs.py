@@ -252,7 +252,7 @@ def test_everything_that_qfpay_tells_is_explained(language: str) -> None:
         # A mark stands for all names of its row; else the cell says which of them.
         cells = [row[0] if row[column] == "x" else row[column] for row in rows]
         assert set(re.findall(r"`(\w+)`", " ".join(cells))) == set(names), column
-    body = notices.PaymentNotices().facts(Payment("", "1", "1", Method.CARD, Wallet.CARD, PaymentState.PAID, 1))
+    body = notices.TerminalNotices().facts(Payment("", "1", "1", Method.CARD, Wallet.CARD, PaymentState.PAID, 1))
     assert not missing({f"`{name}`" for name in body}, text)
 
 

@@ -164,6 +164,7 @@ class PaidNotice:
 
     delays_ms: Sequence[int] = (0, 15 * SECOND, 30 * SECOND, 3 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR)
     timeout_ms: int = 5 * SECOND
+    refund_facts: None = None  # payments only; a method like `facts` where the vendor tells of refunds too
 
     def facts(self, payment: Payment) -> Mapping[str, str]:
         """What the notice will say; amounts are kept as digits."""

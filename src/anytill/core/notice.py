@@ -1,4 +1,5 @@
-"""A notice: the promise to tell a merchant that an order was paid, kept until the merchant says it heard.
+"""A notice: the promise to tell a merchant that an order was paid, or that a refund was done, kept until the merchant
+says it heard.
 
 What the notice says is frozen with the fact it reports (`facts`); how it is written and signed is decided at each
 try by the dialect, with the key that is then in force.
@@ -22,7 +23,7 @@ class NoticeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One event that one address must hear of."""
+    """One event that one address must hear of: that the payment was made, or that a refund of it was done."""
 
     merchant_id: str
     notice_id: str
@@ -31,6 +32,7 @@ class Notice:
     login: str
     url: str
     receiver: str = ""  # the host of the address: what is busy or dead is a host
+    refund_id: str = ""  # of the refund that it is about; "": it is about the payment itself
     facts: Mapping[str, str] = field(default_factory=dict)
     state: NoticeState = NoticeState.PENDING
     tries: int = 0

@@ -56,6 +56,11 @@ class RefundChange:
     returned_fen: int = 0
     alarm: str = ""
 
+    @property
+    def done(self) -> bool:
+        """It has just become DONE: a notice may be due."""
+        return self.refunded_fen > 0
+
 
 def hear(payment: Payment, answer: Answer, now_ms: int) -> Change:
     """What the channel's answer makes of the payment. A word that its state cannot take changes nothing but alarms."""

@@ -11,7 +11,6 @@ till's cancel, a worker that took over) the record is read again and the same wo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from urllib.parse import urlsplit
 
 from anytill.core import retry
 from anytill.core.answer import REFUND_SILENCE, SILENCE, Answer
@@ -23,7 +22,6 @@ from anytill.core.errors import (
 )
 from anytill.core.lifecycle import FAINT_WORDS, UNPAID_STATES, PaymentEvent, PaymentState, RefundEvent, RefundState
 from anytill.core.merchant import Credential
-from anytill.core.notice import Notice
 from anytill.core.payment import Payment, PaymentRef, PayOrder, Refund
 from anytill.core.secret import Secret
 from anytill.core.settle import ask_cancel, hear
@@ -32,6 +30,7 @@ from anytill.core.wallet import Wallet, wallet_of
 from anytill.gateway.directory import Directory
 from anytill.gateway.in_vain import InVain
 from anytill.gateway.intake import Intake
+from anytill.gateway.notices import payment_notice
 from anytill.gateway.parts import Parts
 from anytill.ports import Channel, DueKind, FaceTicket, Payer
 
@@ -144,7 +143,7 @@ class Payments:
             if not change.news and (by_till or payment.due_at_ms is None):
                 self._alarm(payment, change.alarm)
                 return payment
-            notice = self._notice(change.after) if change.paid and change.after.notice_url else None
+            notice = payment_notice(self._parts.forms, change.after, self._clock.now_ms()) if change.paid else None
             if await self._store.move_payment(payment, change.after, change.postings, notice):
                 self._alarm(change.after, change.alarm)
                 self._parts.watch.note(f"payment_{change.after.state.lower()}", payment_id=payment.payment_id)
@@ -228,24 +227,6 @@ class Payments:
 
     async def _again(self, payment: Payment) -> Payment:
         return await self.find(payment.merchant_id, PaymentRef(payment_id=payment.payment_id))
-
-    def _notice(self, payment: Payment) -> Notice | None:
-        form = self._parts.forms.get(payment.dialect)
-        if form is None:
-            return None
-        now = self._clock.now_ms()
-        return Notice(
-            merchant_id=payment.merchant_id,
-            notice_id=f"{payment.payment_id}P",  # a payment becomes PAID once, and no number has to be had for it
-            payment_id=payment.payment_id,
-            dialect=payment.dialect,
-            login=payment.login,
-            url=payment.notice_url,
-            receiver=urlsplit(payment.notice_url).hostname or "",
-            facts=form.facts(payment),
-            created_at_ms=now,
-            due_at_ms=now + form.delays_ms[0],
-        )
 
     def _alarm(self, payment: Payment, text: str) -> None:
         if text:

@@ -2,7 +2,8 @@
 
 The amount is reserved on the payment in the transaction that writes the refund, so however many refunds run side by
 side they never exceed what was paid. The reservation is let go only when the channel says a definite no; while the
-answer is unknown the same number is asked about and, if the channel never heard of it, sent again.
+answer is unknown the same number is asked about and, if the channel never heard of it, sent again. That it is done is
+written together with the notice that tells so.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from anytill.core.money import is_amount
 from anytill.core.payment import Payment, PaymentRef, Refund, RefundOrder, RefundRef, fingerprint
 from anytill.core.records import changed
 from anytill.core.settle import hear_refund
+from anytill.gateway.notices import refund_notice
 from anytill.gateway.parts import Parts
 from anytill.gateway.payments import Payments
-from anytill.ports import RefundPlaced
+from anytill.ports import DueKind, RefundPlaced
 
 _ROUNDS = 50
 
@@ -86,13 +88,17 @@ class Refunds:
         """Commit what the channel's word makes of the refund; returns the record as it then stands. `by_till` as in
         Payments.settle."""
         for _ in range(_ROUNDS):
-            change = hear_refund(payment, refund, answer, self._clock.now_ms())
+            now_ms = self._clock.now_ms()
+            change = hear_refund(payment, refund, answer, now_ms)
             if not change.news and (by_till or refund.due_at_ms is None):
                 self._alarm(refund, change.alarm)
                 return refund
-            if await self._store.move_refund(refund, change):
+            notice = refund_notice(self._parts.forms, payment, change.after, now_ms) if change.done else None
+            if await self._store.move_refund(refund, change, notice):
                 self._alarm(refund, change.alarm)
                 self._parts.watch.note(f"refund_{change.after.state.lower()}", refund_id=refund.refund_id)
+                if notice is not None:
+                    self._parts.wake(DueKind.NOTICE)
                 return change.after
             again = await self._store.refund(refund.merchant_id, RefundRef(refund_id=refund.refund_id))
             if again is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from anytill.core.merchant import Credential
 from anytill.core.notice import Notice
-from anytill.core.payment import Payment
+from anytill.core.payment import Payment, Refund
 from anytill.wire.http import HttpRequest, HttpResponse
 
 
@@ -51,7 +51,7 @@ class Sms(Protocol):
 
 
 class NoticeForm(Protocol):
-    """How a dialect tells a merchant that an order was paid."""
+    """How a dialect tells a merchant that an order was paid, and, where the vendor does, that a refund was done."""
 
     @property
     def delays_ms(self) -> Sequence[int]:
@@ -62,7 +62,12 @@ class NoticeForm(Protocol):
         """How long the merchant may take to acknowledge."""
 
     def facts(self, payment: Payment) -> Mapping[str, str]:
-        """What the notice will say, frozen when it is written."""
+        """What the notice of a payment will say, frozen when it is written."""
+
+    @property
+    def refund_facts(self) -> Callable[[Payment, Refund], Mapping[str, str]] | None:
+        """The same for the notice of a refund that is done; None where the vendor tells of payments only. The payment's
+        sums may have moved on: they are not told."""
 
     def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> Letter:
         """The notice as it goes out now, signed with the credential's key of the moment, or with the one that the

@@ -228,7 +228,7 @@ RETURNING {refund_columns}
 
 
 -- notices_of --
--- All notices of a payment, oldest first.
+-- All notices of a payment and of its refunds, oldest first.
 SELECT {notice_columns} FROM notice WHERE merchant_id = :merchant_id AND payment_id = :payment_id
 ORDER BY created_at_ms, notice_id
 

@@ -256,6 +256,7 @@ def _about_notice(notice: Notice) -> str:
             "dialect": notice.dialect,
             "login": notice.login,
             "url": notice.url,
+            "refund_id": notice.refund_id,
             "facts": dict(notice.facts),
             "tries": notice.tries,
             "last_result": notice.last_result,
@@ -284,7 +285,7 @@ def moved_notice(before: Notice, after: Notice) -> Values:
         before.notice_id,
         before,
         after,
-        ("merchant_id", "notice_id", "payment_id", "receiver", "created_at_ms", "facts"),
+        ("merchant_id", "notice_id", "payment_id", "refund_id", "receiver", "created_at_ms", "facts"),
     )
     return {
         "merchant_id": before.merchant_id,

@@ -57,9 +57,7 @@ class SqlStore(SqlRegister):
     async def move_payment(
         self, before: Payment, after: Payment, postings: Sequence[Posting] = (), notice: Notice | None = None
     ) -> bool:
-        for part in (*postings, *((notice,) if notice else ())):
-            if (part.merchant_id, part.payment_id) != (before.merchant_id, before.payment_id):
-                raise ValueError(f"payment {before.payment_id} cannot be moved with what belongs to another")
+        _check_owner(f"payment {before.payment_id}", before, (*postings, *((notice,) if notice else ())))
         steps = [Step("move_payment", rows.moved_payment(before, after), must_touch=1)]
         steps += [Step("post", rows.posting_values(posting)) for posting in postings]
         if notice:
@@ -114,7 +112,8 @@ class SqlStore(SqlRegister):
             return RefundPlaced.STORED
         return RefundPlaced.NO_ROOM if outcome.missed else RefundPlaced.NUMBER_TAKEN
 
-    async def move_refund(self, before: Refund, change: RefundChange) -> bool:
+    async def move_refund(self, before: Refund, change: RefundChange, notice: Notice | None = None) -> bool:
+        _check_owner(f"refund {before.refund_id}", before, (*change.postings, *((notice,) if notice else ())))
         owner: rows.Values = {"merchant_id": before.merchant_id, "payment_id": before.payment_id}
         steps = [Step("move_refund", rows.moved_refund(before, change.after), must_touch=1)]
         if change.released_fen or change.refunded_fen or change.returned_fen:
@@ -124,10 +123,9 @@ class SqlStore(SqlRegister):
                 "returned_fen": change.returned_fen,
             }
             steps.append(Step("settle_reserved", owner | sums, must_touch=1))
-        for posting in change.postings:
-            if (posting.merchant_id, posting.payment_id) != (before.merchant_id, before.payment_id):
-                raise ValueError(f"refund {before.refund_id} cannot be moved with what belongs to another")
-            steps.append(Step("post", rows.posting_values(posting)))
+        steps += [Step("post", rows.posting_values(posting)) for posting in change.postings]
+        if notice:
+            steps.append(Step("add_notice", rows.new_notice(notice)))
         write = Write(Lane.OTHER, (before.merchant_id, before.payment_id), tuple(steps))
         return (await self._engine.write(write)).missed is None
 
@@ -229,6 +227,12 @@ class SqlStore(SqlRegister):
             if self._watch is not None:
                 self._watch.fault(name, fault, merchant_id=str(row[0]), row_id=str(row[1]))
             return None
+
+
+def _check_owner(what: str, owner: Payment | Refund, parts: Sequence[Posting | Notice]) -> None:
+    for part in parts:
+        if (part.merchant_id, part.payment_id) != (owner.merchant_id, owner.payment_id):
+            raise ValueError(f"{what} cannot be moved with what belongs to another")
 
 
 def _busy(receivers: Collection[str]) -> Mapping[str, object]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anytill.core.errors import (
     NotSupported,
@@ -18,7 +22,7 @@ from anytill.core.errors import (
     UnknownCredential,
 )
 from anytill.core.lifecycle import PaymentState, RefundState
-from anytill.core.payment import Method, PaymentRef, PayOrder, RefundOrder, RefundRef, Verdict
+from anytill.core.payment import Method, Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef, Verdict
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects.qfpay import codec
@@ -32,6 +36,7 @@ from tests.dialects.qfpay.scripted import KEY, POS_KEY, SYSSN, Answers, Scripted
 
 pytestmark = pytest.mark.anyio
 
+NOTICE_NAMES = ("status", "notify_type", "respcd", "syssn", "orig_syssn", "txamt", "txcurrcd", "pay_type", "paydtm")
 ORDER = PayOrder("N1", 100, currency="HKD", wallet=Wallet.WECHAT)
 
 
@@ -502,17 +507,39 @@ def signed(body: bytes, key: str = "notify-key") -> HttpRequest:
 
 def test_a_notice_is_heard() -> None:
     payment, answer = answering(None).hear(notice())
+    assert isinstance(payment, Payment)
     assert (payment.order_no, payment.payment_id, payment.verdict) == ("N1", SYSSN, Verdict.PAID)
     assert (payment.amount_fen, payment.paid_fen, payment.method) == (100, 100, Method.QR)
     assert (answer.status, answer.body) == (200, b"SUCCESS")
 
 
+def refund_notice(**changes: str) -> HttpRequest:
+    """As a published receiver's own tests have it, recorded at a terminal: neither pay type nor channel's number."""
+    fields = {
+        "status": "1", "sysdtm": "2026-11-21 17:51:34", "txcurrcd": "HKD", "orig_out_trade_no": "N1",
+        "mchid": "M1", "txdtm": "2026-11-21 17:51:34", "txamt": "40", "orig_syssn": SYSSN,
+        "out_trade_no": "2cccf6c02d4835bd", "syssn": "R1", "respcd": "0000", "notify_type": "cancel", **changes,
+    }  # fmt: skip
+    return signed(json.dumps(fields).encode())
+
+
 @pytest.mark.parametrize("kind", ["refund", "cancel"])
-def test_a_notice_of_a_refund_tells_the_payment(kind: str) -> None:
-    payment, _ = answering(None).hear(
-        notice(notify_type=kind, syssn="R1", orig_syssn=SYSSN, orig_out_trade_no="N1", out_trade_no="", txamt="40")
-    )
-    assert (payment.payment_id, payment.order_no, payment.refunded_fen, payment.amount_fen) == (SYSSN, "N1", 40, 0)
+def test_a_notice_of_a_refund_is_heard_and_is_no_payment(kind: str) -> None:
+    refund, answer = answering(None).hear(refund_notice(notify_type=kind))
+    asked_at_ms = 1_795_254_694_000  # 2026-11-21 17:51:34 in Hong Kong
+    expected = Refund(
+        "", "R1", "", SYSSN, "N1", RefundState.DONE, 40,
+        currency="HKD", refunded_fen=40, created_at_ms=asked_at_ms, ended_at_ms=asked_at_ms,
+    )  # fmt: skip
+    assert (refund, answer.body) == (expected, b"SUCCESS")
+    told = {"paydtm": "2026-11-21 17:51:40", "chnlsn": "W7", "pay_type": "800208"}
+    refund, _ = answering(None).hear(refund_notice(notify_type=kind, **told))
+    assert refund == replace(expected, channel_refund_no="W7", ended_at_ms=asked_at_ms + 6_000)
+
+
+def test_a_refunds_own_number_is_not_taken_for_its_payments() -> None:
+    refund, _ = answering(None).hear(refund_notice(orig_out_trade_no=""))
+    assert (refund.order_no, refund.payment_id) == ("", SYSSN)
 
 
 def test_a_notice_must_be_signed() -> None:
@@ -539,6 +566,7 @@ def test_a_notice_must_be_signed() -> None:
     [
         {"status": "0"}, {"respcd": "1145"}, {"txamt": "0"}, {"txamt": ""}, {"txamt": "1.00"}, {"syssn": ""},
         {"pay_type": "1"}, {"notify_type": "other"}, {"txcurrcd": "USD"}, {"notify_type": "refund"},
+        {"notify_type": ""},
     ],
 )  # fmt: skip
 def test_a_notice_that_says_nothing_clear_is_refused(changes: dict[str, str]) -> None:
@@ -547,6 +575,30 @@ def test_a_notice_that_says_nothing_clear_is_refused(changes: dict[str, str]) ->
     for body in (b"", b"[]", b'{"status":"1","status":"1"}'):
         with pytest.raises(WireError):
             answering(None).hear(signed(body))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "0"}, {"respcd": "1145"}, {"txamt": "0"}, {"txamt": ""}, {"txamt": "-40"}, {"syssn": ""},
+        {"orig_syssn": ""}, {"notify_type": "payment"}, {"txcurrcd": "USD"},
+    ],
+)  # fmt: skip
+def test_a_notice_of_a_refund_that_says_nothing_clear_is_refused(changes: dict[str, str]) -> None:
+    with pytest.raises(WireError):
+        answering(None).hear(refund_notice(**changes))
+
+
+@given(
+    st.sampled_from(["payment", "refund", "cancel"]),
+    st.dictionaries(st.sampled_from(NOTICE_NAMES), st.text(max_size=8) | st.none() | st.integers() | st.just([])),
+)
+def test_any_signed_notice_is_read_or_refused(kind: str, fields: dict[str, object]) -> None:
+    good = json.loads((notice() if kind == "payment" else refund_notice(notify_type=kind)).body)
+    with suppress(WireError):
+        told, _ = answering(None).hear(signed(json.dumps(good | fields).encode()))
+        assert told.payment_id
+        assert isinstance(told, Payment) is (told.state is PaymentState.PAID)
 
 
 def test_settings_that_cannot_be() -> None:

@@ -133,13 +133,12 @@ class Client:
         """Print the day's takings (3002). Raises a refusal when they were not printed."""
         readings.check_done(await self._ask(PrintSummary()))
 
-    def hear(self, request: HttpRequest) -> tuple[Payment, HttpResponse]:
-        """See `dialects.Client`. A refund's notice tells the payment and what went back, not its amount."""
+    def hear(self, request: HttpRequest) -> tuple[Payment | Refund, HttpResponse]:
+        """See `dialects.Client`."""
         sign = hashlib.md5(request.body + self._notify_key.reveal().encode(), usedforsecurity=False).hexdigest()
         if not same_digest(sign, request.headers.get(SIGN_HEADER, "")):
             raise BadSignature
-        payment = readings.heard(jsontext.decode(request.body), self._currency)
-        return payment, text("SUCCESS")
+        return readings.heard(jsontext.decode(request.body), self._currency), text("SUCCESS")
 
     def _trade(self, order: PayOrder) -> tuple[Trade, Payment]:
         """The order in the vendor's words. Raises NotSupported for what they cannot say."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from anytill.core.errors import Refusal
 from anytill.core.merchant import Credential
 from anytill.core.secret import Secret
-from anytill.dialects.qfpay import answers, codec, inquiry, messages, printing, refunds, server, trade, words
+from anytill.dialects.qfpay import answers, codec, inquiry, messages, notices, printing, refunds, server, trade, words
 from anytill.dialects.qfpay.codec import KeyBytes, Opened, PosKey, Reply, Told
 from anytill.dialects.qfpay.counter import Caller, Counter
 from anytill.dialects.qfpay.messages import Content
@@ -32,6 +32,7 @@ OPTIONS: Final[Mapping[str, frozenset[str] | None]] = {
     OPTION_RESPONSE: frozenset({"auto", *Reply}),
     OPTION_PLAIN: frozenset({"on", "off"}),
     trade.OPTION_NOTIFY_URL: None,
+    notices.OPTION_REFUND_NOTIFY_TYPE: frozenset(words.RefundNotifyType),
 }
 
 _CALLS: Final[Mapping[type, Callable[[Caller, Any], Awaitable[Told]]]] = {
@@ -132,7 +133,9 @@ def _opened(body: bytes, keys: Sequence[PosKey], *, plain: bool) -> Opened:
 
 
 def _reply(credential: Credential, opened: Opened) -> Reply:
-    """How the answer travels. Raises ValueError for an option that means nothing, before anything is done."""
+    """How the answer travels. Raises ValueError for an option that means nothing, before anything is done; also for one
+    that only a notice would use, later."""
+    notices.refund_notify_type(credential.options)
     wanted = credential.options.get(OPTION_RESPONSE) or "auto"
     return opened.reply if wanted == "auto" else Reply(wanted)
 

@@ -69,6 +69,17 @@ class ScanType(StrEnum):
     SCAN_PAY = "SCAN_PAY"  # the terminal scans the payer's
 
 
+#: `notify_type` of a notice of a payment.
+PAYMENT_NOTIFY_TYPE: Final = "payment"
+
+
+class RefundNotifyType(StrEnum):
+    """`notify_type` of a refund's notice."""
+
+    CANCEL = "cancel"  # as terminals were recorded
+    REFUND = "refund"  # as the vendor's pages have it
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelKind:
     """How a channel is paid: its pay type (`busicd`) by method, so that it has the methods that are there."""

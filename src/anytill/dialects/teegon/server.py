@@ -168,6 +168,7 @@ class ChargeNotice:
         HOUR,
     )
     timeout_ms: int = 10 * SECOND
+    refund_facts: None = None  # the document's one notice is of a payment, and it has no refunds
 
     def facts(self, payment: Payment) -> Mapping[str, str]:
         """Every field but `timestamp` and `sign`, which are of the moment of sending."""
