@@ -149,6 +149,7 @@ def terminal_is_killed(demo: Demo, abandoned: threading.Event) -> list[Cashier]:
         until(lambda: not _due(demo), "what is due is taken up")
     for cashier in cashiers:
         _ask_all(cashier)
+        cashier.till.close()
     return cashiers
 
 
@@ -354,8 +355,6 @@ def test_the_terminal_is_killed_at_any_moment(campaigns: Campaigns) -> None:
     cashiers, demo = campaigns.cashiers.result(), campaigns.demo
     told = sum((cashier.told for cashier in cashiers), Counter[str]())
     print(f"seed {SEED}: {KILLS} kills, {told}")  # noqa: T201 - pytest shows it when the test fails
-    for cashier in cashiers:
-        cashier.till.close()
     assert demo.terminate() == 0
     sales = [order for cashier in cashiers for order in cashier.sales]
     assert verdict(demo.store_url, demo.journal, sales) == []
