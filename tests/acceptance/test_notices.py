@@ -63,8 +63,8 @@ def six_tries(demo: Demo, receiver: Receiver, delays_s: Sequence[int]) -> Sequen
     for nth, delay_s in enumerate(delays_s, 1):
         if nth > 1 and advance_to(demo, receiver.heard[-1].at_ms + (delay_s - 1) * 1_000):
             assert len(receiver.heard) == nth - 1, "too early"
-        until(lambda nth=nth: len(receiver.heard) == nth, f"try {nth}", 10)  # type: ignore[misc]
-        until(lambda nth=nth: about_notice(demo)["tries"] == nth, "it is noted", 10)  # type: ignore[misc]
+        until(lambda nth=nth: len(receiver.heard) == nth, f"try {nth}")  # type: ignore[misc]
+        until(lambda nth=nth: about_notice(demo)["tries"] == nth, "it is noted")  # type: ignore[misc]
         if nth == 3:
             demo.kill()
             demo.start()

@@ -262,7 +262,8 @@ class Clerk:
         """Until nothing is without its end."""
 
         def done() -> bool:
-            return self.ecr().run("resume").stderr.strip().endswith("everything has its end")
+            told, _ = self.ecr().begun("resume").communicate(timeout=LONGEST_ROUND_S)
+            return told.strip().endswith("everything has its end")
 
         until(done, "every end is found", LONGEST_ROUND_S)
 
