@@ -221,6 +221,7 @@ def notices(draw: st.DrawFn, payment: Payment) -> Notice:
         dialect=draw(texts),
         login=draw(texts),
         url=draw(texts),
+        refund_id=draw(texts),
         facts=draw(mappings),
         state=draw(st.sampled_from(NoticeState)),
         tries=draw(counts),

@@ -267,6 +267,40 @@ async def test_the_end_of_a_refund_settles_the_payments_sums(
     assert await fetched(store, payment) == now
 
 
+async def test_the_end_of_a_refund_and_its_notice_are_written_together(store: SqlStore) -> None:
+    payment = await add_paid(store)
+    refund = a_refund(payment)
+    assert await store.add_refund(refund) is RefundPlaced.STORED
+    notice = a_notice(payment, refund_id=refund.refund_id)
+    assert await store.move_refund(refund, done(payment, refund), notice)
+    assert (await store.refunds_of(SHOP, payment.payment_id))[0].state is RefundState.DONE
+    assert await store.notices_of(SHOP, payment.payment_id) == [notice]
+    assert await store.claim_notices(NOW, LEASE, 10) == [replace(notice, due_at_ms=NOW + LEASE, version=1)]
+
+
+async def test_a_stale_end_of_a_refund_tells_nobody(store: SqlStore) -> None:
+    payment = await add_paid(store)
+    refund = a_refund(payment)
+    assert await store.add_refund(refund) is RefundPlaced.STORED
+    assert await store.move_refund(refund, failed(refund))
+    assert not await store.move_refund(refund, done(payment, refund), a_notice(payment))
+    assert await store.notices_of(SHOP, payment.payment_id) == []
+
+
+async def test_a_notice_that_cannot_be_written_leaves_its_refund_as_it_was(store: SqlStore) -> None:
+    payment = await add_paid(store)
+    refund, notice = a_refund(payment), a_notice(payment)
+    assert await store.move_payment(payment, payment, notice=notice)
+    assert await store.add_refund(refund) is RefundPlaced.STORED
+    before = await fetched(store, payment)
+    with pytest.raises(Rejected):
+        await store.move_refund(refund, done(payment, refund), replace(notice, refund_id=refund.refund_id))
+    assert await store.refunds_of(SHOP, payment.payment_id) == [refund]
+    assert await store.notices_of(SHOP, payment.payment_id) == [notice]
+    assert len(await store.postings_of(SHOP, payment.payment_id)) == 1
+    assert await fetched(store, payment) == before
+
+
 async def test_a_refund_that_only_goes_on_leaves_the_payment_alone(store: SqlStore) -> None:
     payment = await add_paid(store)
     refund = a_refund(payment)
@@ -298,6 +332,8 @@ async def test_a_move_cannot_make_another_refund_of_it(store: SqlStore) -> None:
         await store.move_refund(refund, RefundChange(replace(refund, amount_fen=1)))
     with pytest.raises(ValueError, match="belongs to another"):
         await store.move_refund(refund, replace(done(payment, refund), postings=(paid(a_payment(7))[1],)))
+    with pytest.raises(ValueError, match="belongs to another"):
+        await store.move_refund(refund, done(payment, refund), a_notice(a_payment(7)))
     with pytest.raises(ValueError, match="not new"):
         await store.add_refund(a_refund(payment, 2, version=1))
 
@@ -325,8 +361,9 @@ async def test_a_notice_moves_once_from_each_version(store: SqlStore) -> None:
     assert await store.move_notice(first, tried)
     assert not await store.move_notice(first, replace(first, tries=2))
     assert await store.notices_of(SHOP, payment.payment_id) == [second, replace(tried, version=1)]
-    with pytest.raises(ValueError, match="cannot change facts"):
-        await store.move_notice(second, replace(second, facts={}))
+    for name, another in (("facts", replace(second, facts={})), ("refund_id", replace(second, refund_id="1"))):
+        with pytest.raises(ValueError, match=f"cannot change {name}"):
+            await store.move_notice(second, another)
 
 
 async def test_notices_that_move_at_one_moment_each_hear_their_own_fate(store: SqlStore) -> None:

@@ -42,10 +42,13 @@ async def test_of_a_hundred_refunds_those_are_placed_that_fit(store: SqlStore) -
     assert (await fetched(store, payment)).reserved_fen == 50
     refunds = await store.refunds_of(SHOP, payment.payment_id)
     assert len(refunds) == 50
-    # All of them are told "done" twice at the same moment; each is booked once.
-    moved = await asyncio.gather(*(store.move_refund(r, done(payment, r)) for r in refunds for _ in range(2)))
+    # All of them are told "done" twice at the same moment; each is booked once, and the merchant told of it once.
+    ends = [(r, done(payment, r), a_notice(payment, int(r.refund_id), refund_id=r.refund_id)) for r in refunds]
+    moved = await asyncio.gather(*(store.move_refund(*end) for end in ends for _ in range(2)))
     assert moved.count(True) == 50
     assert (await fetched(store, payment)).refunded_fen == 50
+    notices = await store.notices_of(SHOP, payment.payment_id)
+    assert sorted(notice.refund_id for notice in notices) == [refund.refund_id for refund in refunds]
 
 
 async def test_of_many_moves_from_one_version_one_is_made(store: SqlStore) -> None:
