@@ -31,7 +31,7 @@ from anytill.core.errors import (
     UnknownCredential,
     refusal_classes,
 )
-from anytill.core.lifecycle import PaymentState
+from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.panel import Stage
 from anytill.core.payment import (
     AT_THE_TILL,
@@ -45,7 +45,7 @@ from anytill.core.payment import (
 )
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.dialects import Dialect, Setting, load_dialects
+from anytill.dialects import Client, Dialect, Setting, load_dialects
 from anytill.gateway.directory import REMEMBERED_MS
 from anytill.ports import Till
 from anytill.wire.errors import WireError
@@ -66,7 +66,7 @@ from tests.dialects.law import (
     second_client,
 )
 from tests.panels import AtTheTerminal
-from tests.world import NOTICE_URL, World
+from tests.world import NOTICE_URL, Posted, World
 
 pytestmark = pytest.mark.anyio
 
@@ -355,6 +355,7 @@ async def test_orders_that_wait_for_the_payer(world: World, dialect: Dialect, me
     if dialect.form is not None:
         (posted,) = world.receiver.posted
         heard, answer = client.hear(notice_request(posted))
+        assert isinstance(heard, Payment)
         assert (heard.order_no, heard.verdict, heard.amount_fen) == (paid.order_no, Verdict.PAID, 100)
         assert dialect.form.acknowledged(answer)
 
@@ -391,7 +392,42 @@ async def test_a_notice_is_heard_only_if_it_is_authentic(world: World, dialect: 
     (posted,) = world.receiver.posted
     assert posted.url == NOTICE_URL
     heard, _ = client.hear(notice_request(posted))
+    assert isinstance(heard, Payment)
     assert (heard.order_no, heard.verdict) == (order.order_no, Verdict.PAID)
+    only_as_it_was_sent(client, posted)
+
+
+@with_notices
+async def test_a_refund_is_told_where_the_vendor_tells_refunds_and_only_there(world: World, dialect: Dialect) -> None:
+    assert dialect.form is not None
+    client = world.client(dialect.name)
+    listening(world, client)
+    order = await notified_order(world, dialect)
+    await client.pay(order)
+    if order.method is Method.QR:
+        await world.wallet.payer_pays(merchant_order=order.order_no)
+    await world.pass_s(10)
+    # Whoever asks for it: here the gateway's own till, since not every vendor has refunds.
+    payment = await world.stored(order.order_no)
+    refund = await (await world.till(dialect.name)).refund(RefundOrder(payment.ref, "R1", 40))
+    await world.pass_s(24 * 3600)
+    told = world.receiver.posted[1:]
+    if dialect.form.refund_facts is None:
+        assert told == []
+        return
+    (posted,) = told
+    assert posted.url == NOTICE_URL
+    heard, answer = client.hear(notice_request(posted))
+    assert isinstance(heard, Refund)
+    assert (heard.refund_id, heard.payment_id, heard.order_no) == (refund.refund_id, payment.payment_id, order.order_no)
+    assert (heard.state, heard.refunded_fen, heard.currency) == (RefundState.DONE, 40, payment.currency)
+    assert dialect.form.acknowledged(answer)
+    only_as_it_was_sent(client, posted)
+
+
+def only_as_it_was_sent(client: Client, posted: Posted) -> None:
+    """A notice that was changed anywhere is not believed."""
+    heard, _ = client.hear(notice_request(posted))
     for place in range(0, len(posted.body), 7):
         flipped = bytearray(posted.body)
         flipped[place] ^= 1

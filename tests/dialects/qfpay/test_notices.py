@@ -1,4 +1,4 @@
-"""The notice of a payment: its words, its signature, its schedule."""
+"""The notices of payments and of refunds: their words, their signature, their schedule."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from anytill.core.money import HKD
+from anytill.core.payment import PaymentRef, PayOrder, Refund, RefundOrder
+from anytill.core.wallet import Wallet
 from anytill.dialects.qfpay import DIALECT
-from anytill.wire.http import HttpResponse, text
+from anytill.dialects.qfpay.client import Client
+from anytill.wire.http import HttpRequest, HttpResponse, text
 from tests.dialects.qfpay.desk import KEY, MERCHANT, NOTIFY_KEY, Desk, card
 from tests.world import NOTICE_URL
 
@@ -55,6 +59,92 @@ async def test_a_card_is_told_masked_and_nothing_that_failed_is_told(desk: Desk)
     fields = json.loads(posted.body)
     assert (fields["syssn"], fields["out_trade_no"]) == (paid.data["syssn"], "")
     assert (fields["pay_type"], fields["cardcd"]) == ("802808", "520000******1096")
+
+
+async def test_a_refund_is_notified_under_its_own_numbers_and_its_payments(desk: Desk) -> None:
+    await notified(desk)
+    paid = await desk.pay(amt=12.5)
+    await desk.world.pass_s(60)
+    given_back = await desk.refund(paid.data["out_trade_no"], refund_amount="2.50")
+    assert given_back.codes == ("6000", "0000")
+    await desk.world.pass_s(1)
+    payment, refund = desk.world.receiver.posted
+    assert (refund.url, refund.content_type) == (NOTICE_URL, "application/json")
+    assert refund.headers == {"x-qf-sign": signature(refund.body, NOTIFY_KEY)}
+    (stored,) = await desk.world.store.refunds_of(MERCHANT.merchant_id, paid.data["syssn"])
+    assert json.loads(refund.body) == {
+        "status": "1",
+        "pay_type": "800208",
+        "sysdtm": "2026-11-18 19:07:40",
+        "paydtm": "2026-11-18 19:07:40",
+        "txcurrcd": "HKD",
+        "orig_out_trade_no": paid.data["out_trade_no"],
+        "mchid": MERCHANT.merchant_id,
+        "txdtm": "2026-11-18 19:07:40",
+        "txamt": "250",
+        "orig_syssn": paid.data["syssn"],
+        "out_trade_no": stored.refund_no,
+        "syssn": given_back.data["syssn"],
+        "respcd": "0000",
+        "notify_type": "cancel",
+        "chnlsn": given_back.data["chnlsn"],
+    }
+    # Working receivers take a notice with this name for a refund's, whatever else it says.
+    assert "orig_out_trade_no" not in json.loads(payment.body)
+
+
+async def test_a_refund_that_took_its_time_is_told_with_both_times(desk: Desk) -> None:
+    await notified(desk)
+    paid = await desk.pay(amt=12.5)
+    await desk.world.pass_s(60)
+    assert (await desk.refund(paid.data["syssn"], refund_amount="0.91")).codes == ("6000", "0000")
+    await desk.world.pass_s(1)
+    told = json.loads(desk.world.receiver.posted[-1].body)
+    assert (told["txamt"], told["sysdtm"], told["paydtm"]) == ("91", "2026-11-18 19:07:40", "2026-11-18 19:07:50")
+
+
+async def test_a_refund_of_a_payment_without_a_number_is_told_without_one(desk: Desk) -> None:
+    await notified(desk)
+    desk.code()
+    paid = await desk.call(desk.trade(out_trade_no=None))
+    await desk.refund(paid.data["syssn"])
+    await desk.world.pass_s(1)
+    told = json.loads(desk.world.receiver.posted[-1].body)
+    assert (told["orig_out_trade_no"], told["orig_syssn"], told["txamt"]) == ("", paid.data["syssn"], "150")
+
+
+async def test_what_the_notice_of_a_refund_is_called_is_the_credentials_choice_at_each_try(desk: Desk) -> None:
+    await notified(desk)
+    paid = await desk.pay()
+    await desk.world.pass_s(1)
+    desk.world.receiver.answer = lambda nth: text("SUCCESS") if nth > 2 else None
+    await desk.refund(paid.data["syssn"])
+    await desk.world.pass_s(1)
+    await desk.opened(notify_url=NOTICE_URL, refund_notify_type="refund")
+    await desk.world.pass_s(600)
+    _, first, second = (json.loads(posted.body) for posted in desk.world.receiver.posted)
+    assert (first.pop("notify_type"), second.pop("notify_type")) == ("cancel", "refund")
+    assert first == second
+    posted = desk.world.receiver.posted[-1]
+    assert posted.headers == {"x-qf-sign": signature(posted.body, NOTIFY_KEY)}
+
+
+async def test_the_client_hears_of_a_refund_what_the_terminal_answered(desk: Desk) -> None:
+    await notified(desk)
+    client = Client({"pos_key": KEY, "form": "plain", "notify_key": NOTIFY_KEY}, desk.terminal.handle)
+    desk.code()
+    payment = await client.pay(PayOrder("N1", 1_250, currency=HKD, wallet=Wallet.WECHAT))
+    await desk.world.pass_s(60)
+    refund = await client.refund(RefundOrder(PaymentRef("N1"), "", 250))
+    await desk.world.pass_s(1)
+    posted = desk.world.receiver.posted[-1]
+    heard, answer = client.hear(HttpRequest("POST", "/", "", posted.headers, posted.body, ""))
+    assert isinstance(heard, Refund)
+    assert DIALECT.form is not None
+    assert DIALECT.form.acknowledged(answer)
+    assert (heard.payment_id, heard.order_no) == (payment.payment_id, "N1")
+    assert replace(heard, created_at_ms=0, ended_at_ms=None) == refund
+    assert (await client.query_refund(heard.ref)).refunded_fen == heard.refunded_fen == 250
 
 
 @pytest.mark.parametrize(

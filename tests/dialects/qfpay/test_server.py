@@ -209,7 +209,9 @@ async def test_the_text_of_a_register_in_shops(desk: Desk) -> None:
     assert (told.data["out_trade_no"], told.data["txamt"]) == ("S--1--2", "1250")
 
 
-@pytest.mark.parametrize("options", [{"response": "sometimes"}, {"key_bytes": "octal"}])
+@pytest.mark.parametrize(
+    "options", [{"response": "sometimes"}, {"key_bytes": "octal"}, {"refund_notify_type": "payment"}]
+)
 async def test_an_option_that_means_nothing_is_noticed_before_anything_is_done(
     desk: Desk, options: dict[str, str]
 ) -> None:

@@ -13,12 +13,20 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from anytill.core.lifecycle import RefundState
+from anytill.core.merchant import Credential
+from anytill.core.notice import Notice
+from anytill.core.payment import Payment, Refund, Verdict
 from anytill.core.secret import Secret
-from anytill.dialects.qfpay import codec
+from anytill.dialects.qfpay import DIALECT, answers, codec
+from anytill.dialects.qfpay.client import Client
 from anytill.dialects.qfpay.codec import KeyBytes, PosKey, Reply, RequestForm, Told
+from anytill.dialects.qfpay.words import NAME
 from anytill.wire import jsontext
 from anytill.wire.errors import BadSignature
+from anytill.wire.http import HttpRequest
 from anytill.wire.jsontext import Json, Number
+from tests.dialects.qfpay.scripted import Scripted
 
 TEXT = Path(codec.__file__).with_name("vectors.json").read_bytes()
 VECTORS: Mapping[str, Any] = json.loads(TEXT)
@@ -98,3 +106,35 @@ def test_an_answer_is_written_and_read(vector: Mapping[str, Any]) -> None:
     assert codec.seal_answer(told, KEY, Reply.PLAIN) == vector["message"].encode()
     for body in (vector["body"], vector["message"], f'"{vector["body"]}"'):
         assert codec.open_answer(body.encode(), KEY) == told
+
+
+@named("notices")
+def test_a_notice_is_written_and_heard(vector: Mapping[str, Any]) -> None:
+    body = vector["body"].encode()
+    assert vector["sign"] == md5(vector["body"] + vector["key"])
+    notice = Notice(
+        "m", "n", "p", NAME, "1", "http://shop.example/", refund_id=vector["refund_id"], facts=vector["facts"]
+    )
+    credential = Credential(
+        NAME, "1", Secret(VECTORS["key"]), {"": "m"}, options=vector["options"], password=Secret(vector["key"])
+    )
+    assert DIALECT.form is not None
+    letter = DIALECT.form.encode(notice, credential, 0, "")
+    assert (letter.body, letter.content_type, letter.headers) == (
+        body, "application/json", {"X-QF-SIGN": vector["sign"]}
+    )  # fmt: skip
+    client = Client({"pos_key": VECTORS["key"], "notify_key": vector["key"]}, Scripted())
+    told, answer = client.hear(HttpRequest("POST", "/", "", {"x-qf-sign": vector["sign"].lower()}, body, ""))
+    assert DIALECT.form.acknowledged(answer)
+    facts = vector["facts"]
+    if isinstance(told, Payment):
+        assert (told.payment_id, told.order_no) == (facts["syssn"], facts["out_trade_no"])
+        assert (told.verdict, told.paid_fen, told.refunded_fen) == (Verdict.PAID, int(facts["txamt"]), 0)
+        assert answers.local_time(told.paid_at_ms or 0) == facts["paydtm"]
+    else:
+        assert (told.refund_id, told.payment_id) == (facts["syssn"], facts["orig_syssn"])
+        assert (told.order_no, told.state) == (facts["orig_out_trade_no"], RefundState.DONE)
+        assert told.refunded_fen == told.amount_fen == int(facts["txamt"])
+        assert answers.local_time(told.created_at_ms) == facts["sysdtm"]
+        assert answers.local_time(told.ended_at_ms or 0) == facts["paydtm"]
+    assert isinstance(told, Refund) is bool(vector["refund_id"])
