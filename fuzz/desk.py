@@ -27,8 +27,8 @@ from anytill.core.merchant import Credential, Merchant
 from anytill.core.payment import AT_THE_TILL, Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
-from anytill.gateway import Gateway, GatewayTill, Office
-from anytill.gateway.office import Issued
+from anytill.gateway import Devices, Gateway, GatewayTill, Office
+from anytill.gateway.devices import Issued
 from anytill.ports import FaceTicket, Payer, WalletSession
 
 NOW_MS: Final = 1_795_000_000_000  # 2026-11-18 in Beijing
@@ -96,6 +96,7 @@ class Desk:
         self.looked_up = False  # somebody's credential: the message could be read that far
         self.seen_at: tuple[str, str] | None = None  # the signature was good
         self.office = _Recorded(Office, self, (), {})
+        self.devices = _Recorded(Devices, self, (), {})
 
     def fresh(self) -> None:
         """Forget what was asked."""

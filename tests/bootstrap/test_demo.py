@@ -48,10 +48,10 @@ async def test_the_published_credential_is_there_with_all_that_belongs_to_it(wor
 async def test_a_published_code_works_once_at_each_start(world: World, dialect: Dialect) -> None:
     access = dialect.sandbox
     for _ in range(2):
-        issued = await world.gateway.office.activate(dialect.name, access.activation_code, "127.0.0.1")
+        issued = await world.gateway.devices.activate(dialect.name, access.activation_code, "127.0.0.1")
         assert issued is not None
         assert (issued.device.device_id, issued.credential.secret) == (access.login, Secret(access.secret))
-        assert await world.gateway.office.activate(dialect.name, access.activation_code, "127.0.0.1") is None
+        assert await world.gateway.devices.activate(dialect.name, access.activation_code, "127.0.0.1") is None
         await world.restart()
 
 
@@ -76,14 +76,14 @@ async def test_what_is_published_holds_again_after_a_restart_and_what_people_did
     before = await world.gateway.office.merchant(DEMO_MERCHANT.merchant_id)
     after = replace(before, state=MerchantState.OFF, name="x", username="", details={"a": "b"})
     assert await world.store.move_merchant(before, after)
-    device = await world.gateway.office.device("yst", load_dialects()["yst"].sandbox.login)
+    device = await world.gateway.devices.device("yst", load_dialects()["yst"].sandbox.login)
     await world.store.put_device(replace(device, activated_at_ms=7))
-    await world.gateway.office.switch_device(device, on=False, actor="cli:ann")
+    await world.gateway.devices.switch_device(device, on=False, actor="cli:ann")
     await world.restart()
     now = await world.gateway.office.merchant(DEMO_MERCHANT.merchant_id)
     assert now == replace(before, details={"a": "b"}, version=now.version)
     assert set((await world.credential("chaoying")).merchants) == {*agent.merchants, number}
-    device = await world.gateway.office.device("yst", device.device_id)
+    device = await world.gateway.devices.device("yst", device.device_id)
     assert (device.active, device.activated_at_ms) == (True, 7)
     assert (await world.credential("yst")).active
     await world.restart()

@@ -19,7 +19,7 @@ from anytill.core.payment import Method, Payment
 from anytill.core.retry import DAY, HOUR
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
-from anytill.gateway import Office
+from anytill.gateway import Devices, Office
 from anytill.storage import SqlStore, Vault, open_store
 from anytill.transports.clock import StandingClock
 from tests.world import START_MS, CountingChance, RecordingWatch
@@ -59,7 +59,9 @@ class Start:
     watch: RecordingWatch = field(default_factory=RecordingWatch)
 
     def __post_init__(self) -> None:
-        self.office = Office(self.store, self.clock, CountingChance(), b"key", None)
+        chance = CountingChance()
+        self.office = Office(self.store, self.clock, chance, b"key", None)
+        self.devices = Devices(self.store, self.clock, chance, b"key")
         for name, text in (("AGENT", OLD.reveal()), ("DESK", OLD.reveal()), ("PASSWORD", "desk")):
             self.monkeypatch.setenv(name, text)
 
@@ -108,7 +110,7 @@ async def test_a_first_start_writes_all_and_a_second_changes_nothing(start: Star
     await start()
     assert await start.acts() == written
     assert (await start.merchant()).version == 0
-    device = await start.office.device("yst", "desk1")
+    device = await start.devices.device("yst", "desk1")
     assert device.enrolled_at_ms == START_MS
     assert start.watch.alarms == []
 
@@ -167,7 +169,7 @@ async def test_the_file_brings_a_new_key_and_ends_the_old_one(start: Start) -> N
 @pytest.mark.parametrize("overlap_ms", [0, DAY])
 async def test_a_key_that_was_changed_by_command_is_not_put_back(start: Start, overlap_ms: int) -> None:
     await start()
-    await start.office.rotate("chaoying", "77000001", KeyShape(32), "cli:ann", overlap_ms, secret=NEW)
+    await start.devices.rotate("chaoying", "77000001", KeyShape(32), "cli:ann", overlap_ms, secret=NEW)
     rotated = await start.agent()
     for passed in (HOUR, DAY, 100 * DAY):
         start.watch.alarms.clear()
@@ -180,7 +182,7 @@ async def test_a_key_that_was_changed_by_command_is_not_put_back(start: Start, o
 
 async def test_a_file_that_has_the_new_key_too_is_in_charge_again_after_the_overlap(start: Start) -> None:
     await start()
-    await start.office.rotate("chaoying", "77000001", KeyShape(32), "cli:ann", DAY, secret=NEW)
+    await start.devices.rotate("chaoying", "77000001", KeyShape(32), "cli:ann", DAY, secret=NEW)
     start.monkeypatch.setenv("AGENT", NEW.reveal())
     await start()
     assert (await start.agent()).previous == OLD, "the overlap is not cut short"
@@ -205,9 +207,9 @@ async def test_a_key_that_is_changed_while_a_gateway_starts_is_not_put_back(
         if login in ("77000001", "desk1") and login not in changed:
             changed.append(login)
             if login == "desk1":
-                await start.office.switch_device(Device("yst", "desk1", "m1"), on=False, actor="cli:ann")
+                await start.devices.switch_device(Device("yst", "desk1", "m1"), on=False, actor="cli:ann")
             else:
-                await start.office.rotate("chaoying", login, KeyShape(32), "cli:ann", 0, secret=NEW)
+                await start.devices.rotate("chaoying", login, KeyShape(32), "cli:ann", 0, secret=NEW)
         return found
 
     monkeypatch.setattr(start.store, "credential", looked)
@@ -308,10 +310,10 @@ async def test_a_device_is_on_or_off_with_its_key(start: Start) -> None:
         await start(toml)
         known = await start.store.credential("yst", "desk1")
         assert known is not None
-        assert (known.active, (await start.office.device("yst", "desk1")).active) == (on, on)
-    await start.office.switch_key("yst", "desk1", on=True, actor="cli:me")
+        assert (known.active, (await start.devices.device("yst", "desk1")).active) == (on, on)
+    await start.devices.switch_key("yst", "desk1", on=True, actor="cli:me")
     await start()
-    assert (await start.office.device("yst", "desk1")).active, "what the file does not say stays"
+    assert (await start.devices.device("yst", "desk1")).active, "what the file does not say stays"
     assert [what for what, _ in await start.acts()][-4:] == ["device.add", "device.on", "device.off", "device.on"]
 
 
@@ -334,3 +336,19 @@ async def test_options_that_the_dialects_have(start: Start) -> None:
     told = ", ".join(f'"{name}" = "{value}"' for name, value in options.items())
     await start(TOML.replace('login = "77000001"', f'login = "77000001"\noptions = {{ {told} }}'))
     assert (await start.agent()).options == options
+
+
+@pytest.mark.parametrize(
+    ("known", "login", "why"),
+    [
+        ("desk1", "abc", "yst abc: 'abc' cannot be a login of yst: it has 4 to 20 characters, letters in lower case"),
+        ("desk1", "DESK1", "'DESK1' cannot be a login of yst"),
+        ("77000001", "agent7", "'agent7' cannot be a login of chaoying: it has 1 to 32 digits"),
+    ],
+)
+async def test_a_login_that_nobody_could_be_heard_with_is_refused(
+    start: Start, known: str, login: str, why: str
+) -> None:
+    with pytest.raises(SettingsError, match=why):
+        await start(TOML.replace(f'login = "{known}"', f'login = "{login}"'))
+    assert login not in {key.login for key in await start.store.credentials()}

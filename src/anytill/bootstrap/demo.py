@@ -17,7 +17,7 @@ from anytill.core.records import changed
 from anytill.core.secret import Secret
 from anytill.dialects import Dialect, Login, load_dialects
 from anytill.gateway.codes import code_digest
-from anytill.gateway.office import ACTIVATION, device_holder
+from anytill.gateway.devices import ACTIVATION, device_holder
 from anytill.ports import Store
 
 DEMO_MERCHANT: Final = Merchant("demo", "演示商户 Demo Shop", "演示 Demo")

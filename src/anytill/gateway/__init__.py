@@ -13,6 +13,7 @@ from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.gateway.attendance import Attendance
 from anytill.gateway.codes import Passcodes
+from anytill.gateway.devices import Devices
 from anytill.gateway.directory import Directory
 from anytill.gateway.notices import Notices
 from anytill.gateway.office import Office
@@ -23,7 +24,7 @@ from anytill.gateway.refunds import Refunds
 from anytill.gateway.till import GatewayTill
 from anytill.ports import WalletSession
 
-__all__ = ["Gateway", "GatewayTill", "Office", "Parts", "Payment"]
+__all__ = ["Devices", "Gateway", "GatewayTill", "Office", "Parts", "Payment"]
 
 
 class Gateway:
@@ -40,6 +41,7 @@ class Gateway:
                 parts.store, parts.clock, parts.chance, parts.code_key, parts.sms, parts.start, parts.watch
             )
         self.office = Office(parts.store, parts.clock, parts.chance, parts.code_key, passcodes, parts.aside)
+        self.devices = Devices(parts.store, parts.clock, parts.chance, parts.code_key)
         self._attendance = Attendance(parts)
         self.recovery = Recovery(parts, self._payments, self._refunds, Notices(parts, self._directory))
 

@@ -1,59 +1,20 @@
-"""The back office: merchants, their people, devices and keys, and how each comes to be who it says it is.
+"""The back office: agents, merchants, their shops and people, and how each comes to be who it says it is.
 
-Everything done here is written down with it, by whom (`Act`). A key that we issue is told once, to whoever asked for
-it; a code that fetches one works once. Keys are changed with an overlap, so that no till stops selling meanwhile. What
-could be guessed at (codes, passwords) can be tried a few times only, and a wrong guess looks like an unknown name.
+Everything done here is written down with it, by whom (`changes`). What could be guessed at (codes, passwords) can be
+tried a few times only, and a wrong guess looks like an unknown name. Tills and keys are `devices`' affair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
-
-from anytill.core import retry
-from anytill.core.device import Act, Device, OneTimeCode
-from anytill.core.ids import beijing_text
-from anytill.core.merchant import Credential, KeyShape, Merchant
+from anytill.core.device import Act, Operator, Shop
+from anytill.core.merchant import Agent, Credential, Merchant
 from anytill.core.passwords import password_hash
 from anytill.core.records import changed
-from anytill.core.secret import Secret
-from anytill.gateway.codes import DIGITS, Passcodes, code_digest
+from anytill.gateway.changes import Acts, AlreadyThere, ChangedMeanwhile, NotThere
+from anytill.gateway.codes import Passcodes
 from anytill.gateway.enrolment import Enrolment
 from anytill.gateway.passwords import Passwords, at_once
-from anytill.gateway.tries import Tries
 from anytill.ports import Aside, Chance, Clock, Register
-
-ACTIVATION: Final = "activation"
-ACTIVATION_DIGITS: Final = 14
-ACTIVATION_LIFE_MS: Final = 15 * retry.MINUTE
-KEY_OVERLAP_MS: Final = retry.DAY
-_ROUNDS: Final = 20
-
-
-class NotThere(LookupError):
-    """What was named does not exist."""
-
-
-class AlreadyThere(ValueError):
-    """A number or name is taken."""
-
-
-class ChangedMeanwhile(RuntimeError):
-    """Somebody else changed it between our look and our write. Nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A device and the credential it signs with."""
-
-    device: Device
-    credential: Credential
-
-
-def device_holder(dialect: str, device_id: str) -> str:
-    """A device as the holder of a one-time code."""
-    return f"{dialect}/{device_id}"
 
 
 class Office:
@@ -69,20 +30,15 @@ class Office:
         aside: Aside = at_once,
     ) -> None:
         self._register = register
-        self._clock = clock
         self._chance = chance
-        self._code_key = code_key
         self._passcodes = passcodes
-        self._bad_codes = Tries(5, 10 * retry.MINUTE)
         self._passwords = Passwords(clock, chance, aside)
+        self._acts = Acts(clock, chance)
         self._enrolment = Enrolment(register, clock, chance, code_key, self.act)
-        self._unsigned = Tries(20, 10 * retry.MINUTE)
 
     def act(self, actor: str, what: str, subject: str, merchant_id: str = "", **about: str) -> Act:
         """A line for the record of what was done, as of now."""
-        now_ms = self._clock.now_ms()
-        act_id = f"{beijing_text(now_ms)}{now_ms % 1_000:03d}{self._chance.token(8)}"
-        return Act(act_id, now_ms, actor, what, subject, merchant_id, about)
+        return self._acts.act(actor, what, subject, merchant_id, **about)
 
     # Merchants
 
@@ -95,6 +51,7 @@ class Office:
 
     async def add_merchant(self, merchant: Merchant, actor: str) -> None:
         """A new merchant. Raises AlreadyThere."""
+        await self._refuse_taken(merchant)
         act = self.act(actor, "merchant.add", merchant.merchant_id, merchant.merchant_id, name=merchant.name)
         if not await self._register.add_merchant(merchant, act):
             raise AlreadyThere(
@@ -106,6 +63,64 @@ class Office:
         act = self.act(actor, what, before.merchant_id, before.merchant_id, **about)
         return await self._register.move_merchant(before, after, act)
 
+    async def set_merchant(self, before: Merchant, after: Merchant, actor: str, what: str, **about: str) -> None:
+        """The same for people, who are told why it cannot be. Raises AlreadyThere, ChangedMeanwhile."""
+        await self._refuse_taken(after)
+        if not await self.change_merchant(before, after, actor, what, **about):
+            raise ChangedMeanwhile(before.merchant_id)
+
+    async def _refuse_taken(self, merchant: Merchant) -> None:
+        """An agent knows one merchant by a mobile, and one by a user name. Raises AlreadyThere."""
+        for what, value, found in (
+            ("mobile", merchant.mobile, self._register.merchant_by_mobile),
+            ("user name", merchant.username, self._register.merchant_by_username),
+        ):
+            other = await found(merchant.agent_id, value) if value else None
+            if other is not None and other.merchant_id != merchant.merchant_id:
+                raise AlreadyThere(f"{other.merchant_id} of the same agent has this {what} already")
+
+    # Agents, and the merchants that they speak for
+
+    async def add_agent(self, agent: Agent, credential: Credential, actor: str) -> None:
+        """A new agent with its first key. Raises AlreadyThere."""
+        dialect, login = credential.dialect, credential.login
+        if await self._register.credential(dialect, login) is not None:
+            raise AlreadyThere(f"there is a login {login} of {dialect} already")
+        act = self.act(actor, "agent.add", agent.agent_id, name=agent.name, dialect=dialect)
+        if not await self._register.add_agent(agent, credential, act):
+            raise AlreadyThere(f"there is an agent {agent.agent_id} already")
+
+    async def refuse_unknown_agent(self, agent_id: str) -> None:
+        """Raises NotThere when there is no such agent; an empty one is none."""
+        if agent_id and agent_id not in {each.agent_id for each in await self._register.agents()}:
+            raise NotThere(f"there is no agent {agent_id}")
+
+    async def join(self, merchant_id: str, dialect: str, agent_id: str, number: str, actor: str) -> Merchant:
+        """Let an agent speak for a merchant under a number, in one step with the merchant becoming the agent's own if
+        it belonged to nobody. Raises NotThere, AlreadyThere, ChangedMeanwhile."""
+        before = await self.merchant(merchant_id)
+        credential = await self._register.credential(dialect, agent_id)
+        if credential is None:
+            raise NotThere(f"there is no login {agent_id} of {dialect}")
+        if number in credential.merchants:
+            raise AlreadyThere(f"agent {agent_id} has a merchant {number} already")
+        after = before if before.agent_id else changed(before, agent_id=agent_id)
+        await self._refuse_taken(after)
+        about = {"agent": agent_id, "number": number} | ({} if after == before else {"changed": "agent_id"})
+        act = self.act(actor, "merchant.join", merchant_id, merchant_id, **about)
+        if not await self._register.join_merchant(before, after, dialect, agent_id, number, act):
+            raise ChangedMeanwhile(f"{merchant_id}, or what agent {agent_id} speaks for,")
+        return after
+
+    async def leave(self, dialect: str, agent_id: str, number: str, actor: str) -> str:
+        """An agent speaks for the merchant of this number no more; which one it was. Raises NotThere."""
+        credential = await self._register.credential(dialect, agent_id)
+        merchant_id = credential.merchants.get(number, "") if credential else ""
+        act = self.act(actor, "merchant.leave", merchant_id, merchant_id, agent=agent_id, number=number)
+        if not (merchant_id and await self._register.drop_mandate(dialect, agent_id, number, act)):
+            raise NotThere(f"agent {agent_id} has no merchant {number}")
+        return merchant_id
+
     async def enrol(self, credential: Credential, merchant: Merchant, actor: str, words: str = "") -> str | None:
         """A new merchant of an agent, under a new number of eight digits; the id that `merchant` brings is not used.
         None when the agent has its mobile or user name already, or `words`, all that it said, are those of `enrolled`.
@@ -116,6 +131,41 @@ class Office:
         """The merchant that an agent brought in with these words: at any time if they name a person, else within a
         day."""
         return await self._enrolment.enrolled(credential, words)
+
+    # A merchant's shops, and the people at its tills
+
+    async def add_shop(self, shop: Shop, actor: str) -> None:
+        """A new shop. Raises NotThere, AlreadyThere."""
+        await self.merchant(shop.merchant_id)
+        act = self.act(actor, "shop.add", shop.shop_id, shop.merchant_id, name=shop.name)
+        if not await self._register.add_shop(shop, act):
+            raise AlreadyThere(f"there is a shop {shop.shop_id} of {shop.merchant_id} already")
+
+    async def refuse_unknown_shop(self, merchant_id: str, shop_id: str) -> None:
+        """Raises NotThere when the merchant has no such shop; an empty one is none."""
+        if shop_id and shop_id not in {each.shop_id for each in await self._register.shops_of(merchant_id)}:
+            raise NotThere(f"there is no shop {shop_id} of {merchant_id}")
+
+    async def add_operator(self, operator: Operator, actor: str) -> None:
+        """A new person at a till. Raises NotThere, AlreadyThere."""
+        await self.merchant(operator.merchant_id)
+        await self.refuse_unknown_shop(operator.merchant_id, operator.shop_id)
+        act = self.act(actor, "operator.add", operator.operator_id, operator.merchant_id, name=operator.name)
+        if not await self._register.add_operator(operator, act):
+            raise AlreadyThere(f"there is an operator {operator.operator_id} of {operator.merchant_id} already")
+
+    async def switch_operator(self, merchant_id: str, operator_id: str, *, on: bool, actor: str) -> Operator:
+        """A person works here again, or no more. Raises NotThere, ChangedMeanwhile."""
+        known = {each.operator_id: each for each in await self._register.operators_of(merchant_id)}
+        if operator_id not in known:
+            raise NotThere(f"there is no operator {operator_id} of {merchant_id}")
+        after = changed(known[operator_id], active=on)
+        act = self.act(actor, "operator.on" if on else "operator.off", operator_id, merchant_id)
+        if not await self._register.move_operator(known[operator_id], after, act):
+            raise ChangedMeanwhile(f"operator {operator_id} of {merchant_id}")
+        return after
+
+    # Passwords, and one-time codes for people
 
     def hashed(self, password: str) -> str:
         """A password as a merchant keeps it, for a program that serves nobody meanwhile."""
@@ -136,8 +186,6 @@ class Office:
         kept = merchant.password_hash if merchant else ""
         return merchant if await self._passwords.fits(agent_id, username, password, kept) else None
 
-    # One-time codes for people
-
     @property
     def can_send(self) -> bool:
         """Whether short messages go out at all."""
@@ -151,217 +199,3 @@ class Office:
     async def merchant_by_passcode(self, agent_id: str, mobile: str, code: str) -> Merchant | None:
         """The agent's merchant whose person holds this mobile; None for whatever is wrong. The code works once."""
         return await self._passcodes.merchant(agent_id, mobile, code) if self._passcodes else None
-
-    # Devices
-
-    async def device(self, dialect: str, device_id: str) -> Device:
-        """One device. Raises NotThere."""
-        device = await self._register.device(dialect, device_id)
-        if device is None:
-            raise NotThere(f"there is no device {device_id} of {dialect}")
-        return device
-
-    async def add_device(
-        self,
-        device: Device,
-        key: KeyShape | None,
-        actor: str,
-        *,
-        password: Secret | None = None,
-        options: Mapping[str, str] | None = None,
-    ) -> Issued | None:
-        """A new device; with a key of its own where `key` says what that looks like. Raises AlreadyThere, NotThere."""
-        await self.merchant(device.merchant_id)
-        device = changed(device, enrolled_at_ms=self._clock.now_ms())
-        credential = None
-        if key is not None:
-            credential = Credential(
-                dialect=device.dialect,
-                login=device.device_id,
-                secret=self._new_key(key),
-                merchants={"": device.merchant_id},
-                password=password,
-                options=options or {},
-            )
-        act = self._about_device(device, "device.add", actor)
-        taken = await self._register.credential(device.dialect, device.device_id) is not None
-        if taken or not await self._register.add_device(device, credential, act):
-            raise AlreadyThere(f"there is a device or a login {device.device_id} of {device.dialect} already")
-        return Issued(device, credential) if credential else None
-
-    async def put_device(self, device: Device, actor: str, what: str, **about: str) -> bool:
-        """Write a device that has no key of its own, such as a pay box that an agent's key speaks for, in place of the
-        one that was read, or a new one. False when somebody else wrote it meanwhile."""
-        act = self._about_device(device, what, actor, **about)
-        if device.version == 0:
-            return await self._register.add_device(device, None, act)
-        return await self._register.move_device(device, None, act)
-
-    async def switch_device(self, device: Device, *, on: bool, actor: str) -> None:
-        """Switch a device, and its key if it has one, on or off. Raises NotThere, ChangedMeanwhile."""
-        device = await self.device(device.dialect, device.device_id)
-        credential = await self._register.credential(device.dialect, device.device_id)
-        await self._switch(device, credential if credential and credential.is_devices else None, on, actor)
-
-    async def _switch(self, device: Device, credential: Credential | None, on: bool, actor: str) -> None:
-        """Both or neither: a device that is told to be off takes no money."""
-        switched = changed(credential, active=on) if credential else None
-        act = self._about_device(device, "device.on" if on else "device.off", actor)
-        if not await self._register.move_device(changed(device, active=on), switched, act):
-            raise _changed_meanwhile("device", device.dialect, device.device_id)
-
-    async def new_code(
-        self, device: Device, key: KeyShape, actor: str, life_ms: int | None = ACTIVATION_LIFE_MS
-    ) -> str:
-        """A code with which the device can fetch its key, once; voids the one before. A device that has fetched a key
-        already will get a new one, and the old one counts for `KEY_OVERLAP_MS` more. Raises NotThere,
-        ChangedMeanwhile."""
-        device = await self.device(device.dialect, device.device_id)
-        if device.activated_at_ms is not None:
-            device = await self._renewed_key(device, key, actor)
-        code = self._chance.token(ACTIVATION_DIGITS, DIGITS)
-        now_ms = self._clock.now_ms()
-        kept = OneTimeCode(
-            ACTIVATION,
-            device_holder(device.dialect, device.device_id),
-            code_digest(self._code_key, ACTIVATION, device.dialect, code),
-            now_ms,
-            None if life_ms is None else now_ms + life_ms,
-        )
-        # With the device as it was looked at: whoever fetches its key meanwhile must not share it with this code.
-        if not await self._register.put_code(kept, self._about_device(device, "device.code", actor), device=device):
-            raise _changed_meanwhile("device", device.dialect, device.device_id)
-        return code
-
-    async def _renewed_key(self, device: Device, key: KeyShape, actor: str) -> Device:
-        """A new key that nobody has fetched yet; written with the key, so that a second code does not push out the key
-        that the device still has."""
-        credential = await self._credential(device.dialect, device.device_id)
-        new, act = self._rotated(credential, self._new_key(key), KEY_OVERLAP_MS, actor)
-        device = changed(device, activated_at_ms=None)
-        if not await self._register.move_device(device, new, act):
-            raise _changed_meanwhile("device", device.dialect, device.device_id)
-        return changed(device, version=device.version + 1)
-
-    async def activate(self, dialect: str, code: str, peer: str) -> Issued | None:
-        """The device that this code belongs to and its key; None for a code that is unknown, used or out of date, and
-        after five such from one address in ten minutes. The code is used up with the device's activation, or not at
-        all."""
-        now_ms = self._clock.now_ms()
-        if not self._bad_codes.spend(peer, now_ms):
-            return None
-        digest = code_digest(self._code_key, ACTIVATION, dialect, code)
-        issued = None
-        for _ in range(_ROUNDS):
-            holder = await self._register.code_holder(ACTIVATION, digest, now_ms)
-            if holder is None:
-                return None
-            device = await self._register.device(dialect, holder.removeprefix(device_holder(dialect, "")))
-            credential = await self._register.credential(dialect, device.device_id) if device else None
-            if device is None or credential is None or not (device.active and credential.active):
-                break
-            device = changed(device, activated_at_ms=now_ms)
-            act = self._about_device(device, "device.activate", f"{dialect}:{device.device_id}", address=peer)
-            if await self._register.activate_device(device, ACTIVATION, digest, act):
-                issued = Issued(device, credential)
-                break
-        self._bad_codes.give_back(peer)
-        return issued
-
-    async def logins_seen_at(self, dialect: str, peer: str, within_ms: int, most: int) -> list[Credential]:
-        """The credentials of a dialect that were last used from this address and are on; at most so many. For what an
-        address may ask without a signature: it can be asked twenty times in ten minutes, then nobody was seen there.
-        What was no guess is given back with `found_at`."""
-        now_ms = self._clock.now_ms()
-        if not self._unsigned.spend(f"{dialect}/{peer}", now_ms):
-            return []
-        sightings = await self._register.seen_at(peer, now_ms - within_ms)
-        logins = [sighting.login for sighting in sightings if sighting.dialect == dialect][:most]
-        found = [await self._register.credential(dialect, login) for login in logins]
-        return [credential for credential in found if credential is not None and credential.active]
-
-    def found_at(self, dialect: str, peer: str) -> None:
-        """What this address asked for without a signature is there, and its own."""
-        self._unsigned.give_back(f"{dialect}/{peer}")
-
-    def _about_device(self, device: Device, what: str, actor: str, **about: str) -> Act:
-        return self.act(actor, what, device.device_id, device.merchant_id, dialect=device.dialect, **about)
-
-    # Keys
-
-    async def add_key(self, credential: Credential, actor: str) -> None:
-        """A login's first key. Raises AlreadyThere."""
-        act = self._about_key(credential, "key.add", actor)
-        if not await self._register.add_credential(credential, act):
-            raise AlreadyThere(f"there is a login {credential.login} of {credential.dialect} already")
-
-    async def rotate(
-        self,
-        dialect: str,
-        login: str,
-        key: KeyShape,
-        actor: str,
-        overlap_ms: int = KEY_OVERLAP_MS,
-        *,
-        secret: Secret | None = None,
-    ) -> Credential:
-        """A new key for a login, made here unless `secret` is given; the one before counts for `overlap_ms` more.
-        Raises NotThere, ChangedMeanwhile.
-
-        `previous_until_ms` stays on the credential, and says that its key was changed by us and not by the settings."""
-        credential = await self._credential(dialect, login)
-        new, act = self._rotated(credential, secret or self._new_key(key), overlap_ms, actor)
-        await self._move_key(new, act)
-        return new
-
-    async def end_former_key(self, dialect: str, login: str, actor: str) -> None:
-        """A login's former key counts no more. Raises NotThere, ChangedMeanwhile."""
-        credential = await self._credential(dialect, login)
-        now_ms = self._clock.now_ms()
-        if credential.at(now_ms).previous is None:
-            raise NotThere(f"{login} of {dialect} has no old key that still counts")
-        ended = changed(credential, previous=None, previous_until_ms=now_ms)
-        await self._move_key(ended, self._about_key(ended, "key.end", actor))
-
-    async def switch_key(self, dialect: str, login: str, *, on: bool, actor: str) -> None:
-        """Accept or refuse a login's keys; a device is switched with its key. Raises NotThere, ChangedMeanwhile."""
-        credential = await self._credential(dialect, login)
-        device = await self._register.device(dialect, login)
-        if device is not None and credential.is_devices:
-            await self._switch(device, credential, on, actor)
-            return
-        switched = changed(credential, active=on)
-        await self._move_key(switched, self._about_key(switched, "key.on" if on else "key.off", actor))
-
-    async def _credential(self, dialect: str, login: str) -> Credential:
-        credential = await self._register.credential(dialect, login)
-        if credential is None:
-            raise NotThere(f"there is no login {login} of {dialect}")
-        return credential
-
-    async def _move_key(self, credential: Credential, act: Act) -> None:
-        if not await self._register.move_credential(credential, act):
-            raise _changed_meanwhile("key", credential.dialect, credential.login)
-
-    def _rotated(self, credential: Credential, secret: Secret, overlap_ms: int, actor: str) -> tuple[Credential, Act]:
-        until_ms = self._clock.now_ms() + overlap_ms
-        new = changed(
-            credential,
-            secret=secret,
-            previous=credential.secret if overlap_ms else None,
-            previous_until_ms=until_ms,
-        )
-        return new, self._about_key(new, "key.rotate", actor, previous_until_ms=str(until_ms))
-
-    def _about_key(self, credential: Credential, what: str, actor: str, **about: str) -> Act:
-        dialect = credential.dialect
-        return self.act(actor, what, credential.login, credential.only_merchant_id, dialect=dialect, **about)
-
-    def _new_key(self, key: KeyShape) -> Secret:
-        return Secret(self._chance.token(key.length, key.alphabet))
-
-
-def _changed_meanwhile(kind: str, dialect: str, number: str) -> ChangedMeanwhile:
-    return ChangedMeanwhile(
-        f"{kind} {number} of {dialect} was changed by somebody else at this moment: look, and try again"
-    )

@@ -115,7 +115,7 @@ async def test_a_pay_box(world: World, client: Client, wire: Wire) -> None:
     assert bound is not None
     assert (bound.mch_id, bound.state) == (SANDBOX.number, MerchantState.ON)
     assert await client.paybox_config("BOX-1") == bound
-    found = await world.gateway.office.device("chaoying", "BOX-1")
+    found = await world.gateway.devices.device("chaoying", "BOX-1")
     assert (found.shop_id, found.details["op_user_id"]) == ("id_shop", "王")
     asked = [(request.method, request.path, request.headers["user-agent"]) for request in wire.asked]
     assert asked[1] == ("GET", f"/qrpay/{SANDBOX.number}", "CySoftPayBox")
@@ -123,10 +123,10 @@ async def test_a_pay_box(world: World, client: Client, wire: Wire) -> None:
     assert (sent["pid"], sent["code_number"]) == ("CySoftPayBox", SANDBOX.number)
     with pytest.raises(Refusal, match="不一致"):
         await client.scan_sign(f"{link}&code_number=1", "BOX-1")
-    await world.gateway.office.switch_device(found, on=False, actor="cli:me")
+    await world.gateway.devices.switch_device(found, on=False, actor="cli:me")
     with pytest.raises(Refusal, match="停止轮询"):
         await client.paybox_config("BOX-1")
-    await world.gateway.office.add_device(Device("chaoying", "BOX-2", "demo"), None, "cli:me")
+    await world.gateway.devices.add_device(Device("chaoying", "BOX-2", "demo"), None, "cli:me")
     assert await client.paybox_config("BOX-2") == bound
 
 

@@ -35,7 +35,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 async def device(desk: Desk, number: str = NUMBER) -> Device:
-    return await desk.world.gateway.office.device("chaoying", number)
+    return await desk.world.gateway.devices.device("chaoying", number)
 
 
 async def boxes(desk: Desk) -> list[Device]:
@@ -147,7 +147,7 @@ async def test_a_box_that_others_write_all_the_time(desk: Desk, monkeypatch: pyt
     async def never(*_: object, **__: object) -> bool:
         return False
 
-    monkeypatch.setattr(desk.world.gateway.office, "put_device", never)
+    monkeypatch.setattr(desk.world.gateway.devices, "put_device", never)
     answer = await desk.link(SIGN, BOX)
     assert (answer["state"], answer["msg"]) == ("FAIL", words.REFUSALS[Overloaded].msg)
 
@@ -196,17 +196,17 @@ async def test_a_box_is_bound_to_the_agents_own_merchants_alone(desk: Desk, numb
 
 async def test_a_box_that_is_switched_off_is_told_to_stop(desk: Desk) -> None:
     await desk.link(SIGN, BOX)
-    await desk.world.gateway.office.switch_device(await device(desk), on=False, actor="cli:me")
+    await desk.world.gateway.devices.switch_device(await device(desk), on=False, actor="cli:me")
     for path in (CONF, SIGN):
         answer = await desk.link(path, BOX)
         assert (answer["state"], answer["msg"]) == ("FAIL", Management.BOX_OFF.refused.msg)
     assert not (await device(desk)).active
-    await desk.world.gateway.office.switch_device(await device(desk), on=True, actor="cli:me")
+    await desk.world.gateway.devices.switch_device(await device(desk), on=True, actor="cli:me")
     assert (await desk.link(CONF, BOX))["mch_id"] == SANDBOX.number
 
 
 async def test_a_box_that_the_operator_bound_needs_no_sign(desk: Desk) -> None:
-    await desk.world.gateway.office.add_device(Device("chaoying", NUMBER, "demo"), None, "cli:me")
+    await desk.world.gateway.devices.add_device(Device("chaoying", NUMBER, "demo"), None, "cli:me")
     assert (await desk.link(CONF, BOX))["mch_id"] == SANDBOX.number
 
 

@@ -57,16 +57,16 @@ async def test_a_device_is_activated_once(desk: Desk) -> None:
 
 
 async def test_a_new_device_fetches_a_key_and_uses_it_at_once(desk: Desk) -> None:
-    office = desk.world.gateway.office
-    issued = await office.add_device(Device("semoor", "70001", "demo", "二号机"), KeyShape(40), "test")
+    devices = desk.world.gateway.devices
+    issued = await devices.add_device(Device("semoor", "70001", "demo", "二号机"), KeyShape(40), "test")
     assert issued is not None
-    code = await office.new_code(issued.device, KeyShape(40), "test")
+    code = await devices.new_code(issued.device, KeyShape(40), "test")
     answer = await desk.get(f"code={code}", ACTIVE)
     key = str(answer.get("secretkey"))
     assert (answer.get("device_id"), len(key)) == ("70001", 40)
     config = await desk.send({"device_id": "70001"}, CONFIG, key)
     assert config.get("ok") == "1"
-    assert (await office.device("semoor", "70001")).activated_at_ms == desk.world.clock.now_ms()
+    assert (await devices.device("semoor", "70001")).activated_at_ms == desk.world.clock.now_ms()
 
 
 async def test_codes_cannot_be_guessed_at(desk: Desk) -> None:
@@ -78,9 +78,9 @@ async def test_codes_cannot_be_guessed_at(desk: Desk) -> None:
 
 
 async def test_an_old_code_is_no_code(desk: Desk) -> None:
-    office = desk.world.gateway.office
-    device = await office.device("semoor", DEVICE)
-    code = await office.new_code(device, KeyShape(40), "test", life_ms=900_000)
+    devices = desk.world.gateway.devices
+    device = await devices.device("semoor", DEVICE)
+    code = await devices.new_code(device, KeyShape(40), "test", life_ms=900_000)
     desk.world.clock.advance(900_000)
     assert told(await desk.get(f"code={code}", ACTIVE)) == ("0", words.BAD_CODE)
 

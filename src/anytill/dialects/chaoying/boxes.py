@@ -32,7 +32,7 @@ from anytill.dialects.chaoying import merchant_messages as messages
 from anytill.dialects.chaoying.caller import Call, Caller, Fields
 from anytill.dialects.chaoying.fields import MCH_ID
 from anytill.dialects.chaoying.words import CallRefused, Management
-from anytill.gateway.office import NotThere
+from anytill.gateway.changes import NotThere
 
 _NUMBERED: Final = "NUMBERED"
 #: The box's detail that holds the digests of all signs that could move it, with which it was bound so far.
@@ -66,7 +66,7 @@ async def _qrpay(caller: Caller, fields: Fields) -> dict[str, str]:
     for _ in range(_ROUNDS):
         known = await _box(caller, fields["op_device_id"])
         bound = _bound(known, merchant, caller, fields)
-        if bound == known or await caller.office.put_device(bound, caller.actor, "device.bind", number=number):
+        if bound == known or await caller.gateway.devices.put_device(bound, caller.actor, "device.bind", number=number):
             return await _told(caller, merchant, number, fields)
     raise Overloaded
 
@@ -107,7 +107,7 @@ def _sign_of(fields: Fields) -> str:
 
 async def _box(caller: Caller, device_id: str) -> Device | None:
     try:
-        return await caller.office.device(caller.credential.dialect, device_id)
+        return await caller.gateway.devices.device(caller.credential.dialect, device_id)
     except NotThere:
         return None
 

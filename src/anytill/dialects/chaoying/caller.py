@@ -10,8 +10,8 @@ from anytill.core.errors import ForeignMerchant, Overloaded
 from anytill.core.merchant import Credential, Merchant
 from anytill.core.records import changed
 from anytill.dialects.chaoying.sandbox import options_of
-from anytill.gateway import Gateway, GatewayTill
-from anytill.gateway.office import NotThere, Office
+from anytill.gateway import Gateway, GatewayTill, Office
+from anytill.gateway.changes import NotThere
 from anytill.wire.fields import Form
 from anytill.wire.http import HttpRequest
 

@@ -30,7 +30,7 @@ from anytill.dialects.semoor.messages import DM, WALLETS_OF_WORD
 from anytill.dialects.semoor.sandbox import OPTION_RECEIPT, OPTION_SERVER
 from anytill.dialects.semoor.words import CallRefused
 from anytill.gateway import Gateway, GatewayTill
-from anytill.gateway.office import NotThere
+from anytill.gateway.changes import NotThere
 from anytill.wire.amounts import fen_from_number_text, parse_yuan
 from anytill.wire.fields import Form
 from anytill.wire.http import HttpRequest
@@ -81,7 +81,7 @@ class Call:
 
 async def activate(gateway: Gateway, request: HttpRequest, fields: Fields) -> Answer:
     """1. A device fetches its number and key."""
-    issued = await gateway.office.activate(NAME, fields["code"], request.peer)
+    issued = await gateway.devices.activate(NAME, fields["code"], request.peer)
     if issued is None:
         raise CallRefused(words.BAD_CODE)
     credential = issued.credential
@@ -217,7 +217,7 @@ async def _device_name(caller: Caller) -> str:
     """The device as the sample's slip names it: its name, and its number in brackets."""
     login = caller.credential.login
     try:
-        name = (await caller.gateway.office.device(NAME, login)).name
+        name = (await caller.gateway.devices.device(NAME, login)).name
     except NotThere:
         name = ""
     return f"{name}({login})" if name else login

@@ -122,7 +122,7 @@ async def _slip_for_address(peer: str, gateway: Gateway, number: str) -> str:
     """The slip of a payment of a merchant whose device is at this address. Raises PaymentNotFound, also when numbers
     were tried there too often."""
     merchants: set[str] = set()
-    for device in await gateway.office.logins_seen_at(NAME, peer, _SEEN_WITHIN_MS, _MOST_DEVICES):
+    for device in await gateway.devices.logins_seen_at(NAME, peer, _SEEN_WITHIN_MS, _MOST_DEVICES):
         merchant_id = device.merchants.get("", "")
         if device.options.get(OPTION_UNSIGNED_REPRINT) != "on" or merchant_id in merchants:
             continue
@@ -131,7 +131,7 @@ async def _slip_for_address(peer: str, gateway: Gateway, number: str) -> str:
             found = await calls.slip(gateway, device, number)
         except Refusal:
             continue
-        gateway.office.found_at(NAME, peer)
+        gateway.devices.found_at(NAME, peer)
         return found
     raise PaymentNotFound
 
