@@ -30,7 +30,7 @@ from anytill.config import SETTINGS, environment_name, read_settings
 from anytill.core.errors import refusal_classes
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.notice import NoticeState
-from anytill.core.payment import Method, Payment
+from anytill.core.payment import Method, Payment, Refund
 from anytill.core.wallet import Wallet
 from anytill.dialects import Dialect, load_dialects
 from anytill.dialects.chaoying.calls import CALLS
@@ -252,8 +252,20 @@ def test_everything_that_qfpay_tells_is_explained(language: str) -> None:
         # A mark stands for all names of its row; else the cell says which of them.
         cells = [row[0] if row[column] == "x" else row[column] for row in rows]
         assert set(re.findall(r"`(\w+)`", " ".join(cells))) == set(names), column
-    body = notices.TerminalNotices().facts(Payment("", "1", "1", Method.CARD, Wallet.CARD, PaymentState.PAID, 1))
-    assert not missing({f"`{name}`" for name in body}, text)
+
+
+@both_languages
+def test_everything_that_qfpays_notices_tell_is_explained(language: str) -> None:
+    form, payment = notices.TerminalNotices(), Payment("", "1", "1", Method.CARD, Wallet.CARD, PaymentState.PAID, 1)
+    refund = Refund("", "2", "", "1", "1", RefundState.DONE, 1, refunded_fen=1)
+    _, *rows = table_under(words_of_a_dialect(load_dialects()["qfpay"], language), 8)
+    absent = {"en": "not there", "zh": "没有"}[language]
+    of_payment, of_refund = (
+        {name for row in rows if row[column] != absent for name in re.findall(r"`(\w+)`", row[0])}
+        for column in (1, 2)
+    )  # fmt: skip
+    assert of_payment == set(form.facts(payment))
+    assert of_refund == {*form.refund_facts(payment, refund), "notify_type"}
 
 
 @both_languages
@@ -261,7 +273,9 @@ def test_every_option_of_a_qfpay_terminal_is_told_with_its_values(language: str)
     text = words_of_a_dialect(load_dialects()["qfpay"], language)
     options = {value for name, value in vars(qfpay_terminal).items() if name.startswith("OPTION_")}
     values = {"key_bytes": {*KeyBytes}, "response": {"auto", *Reply}, "plain": {"on", "off"}, OPTION_NOTIFY_URL: set()}
-    assert set(values) == options | {OPTION_NOTIFY_URL}
+    values[notices.OPTION_REFUND_NOTIFY_TYPE] = {*qfpay_words.RefundNotifyType}
+    assert set(values) == options | {OPTION_NOTIFY_URL, notices.OPTION_REFUND_NOTIFY_TYPE}
+    assert set(values) == set(load_dialects()["qfpay"].options)
     for option, possible in values.items():
         (row,) = re.findall(rf"^\| `{option}` \| .*$", text, re.MULTILINE)
         assert not missing({f"`{value}`" for value in possible}, row)

@@ -84,7 +84,8 @@ def _about_payment(payment: Payment) -> str:
 
 
 def _about_notice(notice: Notice) -> str:
+    refund = f"refund {notice.refund_id} of " if notice.refund_id else ""
     return (
-        f"notice {notice.notice_id} of {notice.merchant_id} about payment {notice.payment_id}: "
+        f"notice {notice.notice_id} of {notice.merchant_id} about {refund}payment {notice.payment_id}: "
         f"{notice.receiver} did not acknowledge {notice.tries} tries, last: {notice.last_result}"
     )
