@@ -115,7 +115,7 @@ def test_a_notice_that_says_nothing_clear_is_refused(changes: dict[str, str]) ->
     "changes",
     [
         {"status": "0"}, {"respcd": "1145"}, {"txamt": "0"}, {"txamt": ""}, {"txamt": "-40"}, {"syssn": ""},
-        {"orig_syssn": ""}, {"notify_type": "payment"}, {"txcurrcd": "USD"},
+        {"orig_syssn": ""}, {"notify_type": "payment", "pay_type": "800208"}, {"txcurrcd": "USD"},
     ],
 )  # fmt: skip
 def test_a_notice_of_a_refund_that_says_nothing_clear_is_refused(changes: dict[str, str]) -> None:

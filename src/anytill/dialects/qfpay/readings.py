@@ -189,6 +189,8 @@ def heard(fields: Data, currency: str) -> Payment | Refund:
 
 
 def _heard_payment(fields: Data, currency: str) -> Payment:
+    if text(fields, "orig_syssn") or text(fields, "orig_out_trade_no"):
+        raise BadField("orig_syssn", "not told of a payment")
     channel = words.PAY_TYPES.get(text(fields, "pay_type"))
     if channel is None:
         raise BadField("pay_type", "one of the channels'")
