@@ -21,14 +21,14 @@ from anytill import dialects
 from anytill.bootstrap.demo import DEMO_MOBILE, DEMO_PASSWORD, DEMO_USERNAME
 from anytill.core.device import Device
 from anytill.core.errors import Refusal
-from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.lifecycle import PaymentState
 from anytill.core.merchant import Credential, Merchant
 from anytill.core.notice import Notice
-from anytill.core.payment import AT_THE_TILL, Method, Payment, PaymentRef, PayOrder, Refund, RefundOrder, RefundRef
+from anytill.core.payment import AT_THE_TILL, Method, PaymentRef, PayOrder, RefundOrder, RefundRef
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects import Client, Dialect
-from anytill.ports import NoticeForm, Send, Unreachable
+from anytill.ports import Send, Unreachable
 from anytill.wire.errors import WireError
 from anytill.wire.http import HttpRequest, HttpResponse
 from fuzz import known
@@ -462,48 +462,26 @@ def _notices(writing: _Writing, parties: Sequence[_Party]) -> list[Seed]:
     for number, (payment, party) in enumerate(chosen):
         if party.name != "own" and number % 10:
             continue
-        for notice in _told(form, payment, party):
-            letter = form.encode(notice, party.credential, NOW_MS, "n" * 32)
-            headers = {name.lower(): value for name, value in letter.headers.items()}
-            message = Message(letter.body, letter.content_type, path="/notify", headers=headers)
-            try:
-                heard = frozenset({Asked("heard", (), (ear.hear(message.request())[0],)).digest})
-            except (WireError, Refusal):
-                heard = frozenset()
-            own = party.name == "own"
-            seeds.append(Seed(f"{party.name}: notice", message, heard if own else frozenset(), trusted=own))
-    return seeds
-
-
-def _told(form: NoticeForm, payment: Payment, party: _Party) -> Iterator[Notice]:
-    """That it was paid; and that part of it was given back, where the vendor tells of refunds."""
-    paid = replace(payment, state=PaymentState.PAID, paid_fen=payment.amount_fen, paid_at_ms=NOW_MS)
-    notice = Notice(
-        payment.merchant_id,
-        payment.payment_id,
-        payment.payment_id,
-        payment.dialect,
-        party.credential.login,
-        NOTICE_URL,
-        facts=form.facts(paid),
-    )
-    yield notice
-    if form.refund_facts is not None:
-        refund = Refund(
+        paid = replace(payment, state=PaymentState.PAID, paid_fen=payment.amount_fen, paid_at_ms=NOW_MS)
+        notice = Notice(
             payment.merchant_id,
-            f"{payment.payment_id[:-1]}9",
-            "R1",
             payment.payment_id,
-            payment.order_no,
-            RefundState.DONE,
-            1,
-            currency=payment.currency,
-            refunded_fen=1,
-            channel_refund_no="W1",
-            created_at_ms=NOW_MS,
-            ended_at_ms=NOW_MS,
+            payment.payment_id,
+            writing.dialect.name,
+            party.credential.login,
+            NOTICE_URL,
+            facts=form.facts(paid),
         )
-        yield replace(notice, refund_id=refund.refund_id, facts=form.refund_facts(paid, refund))
+        letter = form.encode(notice, party.credential, NOW_MS, "n" * 32)
+        headers = {name.lower(): value for name, value in letter.headers.items()}
+        message = Message(letter.body, letter.content_type, path="/notify", headers=headers)
+        try:
+            heard = frozenset({Asked("heard", (), (ear.hear(message.request())[0],)).digest})
+        except (WireError, Refusal):
+            heard = frozenset()
+        own = party.name == "own"
+        seeds.append(Seed(f"{party.name}: notice", message, heard if own else frozenset(), trusted=own))
+    return seeds
 
 
 def _sort(talk: Talk) -> str:
