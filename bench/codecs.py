@@ -11,7 +11,7 @@ import time
 from typing import Final, cast
 
 from anytill.core.lifecycle import PaymentState
-from anytill.core.merchant import Credential
+from anytill.core.merchant import Credential, Merchant
 from anytill.core.payment import Payment, PayOrder
 from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
@@ -30,7 +30,15 @@ class ReadyGateway:
 
     def __init__(self, dialect: Dialect) -> None:
         access = dialect.sandbox
-        self._credential = Credential(dialect.name, access.login, Secret(access.secret), {access.number: "demo"})
+        self._merchant = Merchant("demo", "街角咖啡")
+        self._credential = Credential(
+            dialect.name,
+            access.login,
+            Secret(access.secret),
+            {access.number: "demo"},
+            options=access.options,
+            password=Secret(access.password) if access.password else None,
+        )
         self.payment = Payment(
             merchant_id="demo",
             payment_id="12611180000000000001",
@@ -56,6 +64,10 @@ class ReadyGateway:
         """See `gateway.Gateway`."""
         return self._credential
 
+    async def merchant(self, credential: Credential) -> Merchant:
+        """See `gateway.Gateway`."""
+        return self._merchant
+
     def seen(self, credential: Credential, peer: str) -> None:
         """See `gateway.Gateway`."""
 
@@ -79,11 +91,11 @@ class ReadyGateway:
 
 def codec_us(name: str, *, requests: int = 200) -> float:
     """Microseconds for one payment in this dialect: the median of some repeats. Raises Failed."""
-    dialect, form = load_dialects()[name], orders.template(name)
+    dialect, form = load_dialects()[name], orders.order(name)
     gateway = cast("Gateway", ReadyGateway(dialect))
     ready = [orders.request(form, number) for number in range(requests)]
     answer = _answer(dialect, ready[0], gateway)
-    if answer.status != 200 or form.paid.encode() not in answer.body:
+    if answer.status != 200 or not form.is_paid(answer.body):
         raise Failed(f"{name} does not take the request: {answer.body.decode()[:500]}")
     return statistics.median(_repeat(dialect, ready, gateway) for _ in range(_REPEATS)) * 1e6
 

@@ -1,71 +1,59 @@
-"""The tills: so many connections, each with one request under way, all requests signed before the clock starts.
+"""The tills: so many connections, each with one request under way, all requests made before the clock starts.
 
     python -m bench.load < order.json > result.json
 
-A request differs from the next in two places, the order's number and the payer's code. Both stand in the text that is
-signed and in the body, so a `Template` keeps both texts with marks for them; the next request is then one format and
-one MD5. This is a process of its own, so that it takes no time from the server's event loop.
+A request differs from the next in the order's number and the payer's code; `orders` knows how one is made. This is a
+process of its own, so that it takes no time from the server's event loop.
 
-An answer is looked at only as far as must be: its status, its length, and whether the words that mean "paid" are in it.
-Answers that came while the servers were warming up are counted for the books, not for the figures.
+While the clock runs an answer is looked at only as far as must be: its status, its length, and whether the words that
+mean "paid" are in it. Encrypted answers are opened when all is over. Answers that came while the servers were warming
+up are counted for the books, not for the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import uvloop
 
-_FORM = "application/x-www-form-urlencoded"
+from bench import orders
+from bench.orders import Order
+
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
-MOST_ORDERS: Final = 10**10
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A dialect's payment request with three places left open, and how to tell that it was paid."""
-
-    path: str
-    signed: str  # the text that is signed, with {order_no} and {pay_code}
-    body: str  # the body, with {order_no}, {pay_code} and {sign}
-    paid: str  # stands in the body of an answer that says "paid", and in no other
-
-    def fill(self, number: int) -> bytes:
-        """The body of the request with this number, below MOST_ORDERS. The payer's code leads to "paid at once"."""
-        order_no, pay_code = f"B{number:010d}", f"13{number:014d}00"
-        signed = self.signed.format(order_no=order_no, pay_code=pay_code).encode()
-        sign = hashlib.md5(signed, usedforsecurity=False).hexdigest().upper()
-        return self.body.format(order_no=order_no, pay_code=pay_code, sign=sign).encode()
-
-    def requests(self, first: int, host: str) -> Iterator[bytes]:
-        """Whole HTTP requests for one order after the other."""
-        head = f"POST {self.path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {_FORM}\r\ncontent-length: ".encode()
-        for number in range(first, MOST_ORDERS):
-            body = self.fill(number)
-            yield b"%s%d\r\n\r\n%s" % (head, len(body), body)
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to do: which requests, from which number on, to which servers, how long."""
+    """What to do: whose requests, from which number on, to which servers, how long."""
 
-    template: Template
+    name: str  # a dialect's, or orders.ECHO
     ports: tuple[int, ...]
     connections: int
     warm_up_s: float
     seconds: float
     first: int
     most: int  # requests at most, made ready beforehand
+    notice_url: str = orders.NOTICE_URL
+
+    @property
+    def order(self) -> Order:
+        """What is sent."""
+        return orders.order(self.name, self.notice_url)
+
+    def requests(self) -> list[bytes]:
+        """Whole HTTP requests for one order after the other."""
+        form = self.order
+        head = f"POST {form.path} HTTP/1.1\r\nhost: 127.0.0.1:{self.ports[0]}\r\ncontent-type: {form.media_type}\r\n"
+        start = f"{head}content-length: ".encode()
+        bodies = map(form.fill, range(self.first, self.first + self.most))
+        return [b"%s%d\r\n\r\n%s" % (start, len(body), body) for body in bodies]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +113,13 @@ class Tills:
     """All connections, and what they heard."""
 
     def __init__(self, load: Load) -> None:
-        host = f"127.0.0.1:{load.ports[0]}"
-        self._requests: Iterator[bytes] = iter(list(islice(load.template.requests(load.first, host), load.most)))
+        self._requests = iter(load.requests())
         self._load = load
-        self._paid = load.template.paid.encode()
+        self._order = load.order
         self._until = float("inf")
         self._answers: list[tuple[float, float]] = []
-        self._refused = 0
-        self._refusal = b""
+        self._sealed: list[bytes] = []
+        self._refused: list[bytes] = []
 
     def next(self, now_s: float) -> bytes | None:
         """A request, or None at the end."""
@@ -140,11 +127,16 @@ class Tills:
 
     def heard(self, answer: bytes, sent_at_s: float) -> None:
         """Note an answer."""
-        if answer.startswith(b"HTTP/1.1 200 ") and self._paid in answer:
-            self._answers.append((sent_at_s, time.perf_counter()))
+        now_s = time.perf_counter()
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            self._refused.append(answer)
+        elif self._order.sealed:
+            self._answers.append((sent_at_s, now_s))
+            self._sealed.append(answer)
+        elif self._order.is_paid(answer):
+            self._answers.append((sent_at_s, now_s))
         else:
-            self._refused += 1
-            self._refusal = self._refusal or answer
+            self._refused.append(answer)
 
     async def run(self) -> Score:
         """Connect, work until the time is up, and wait for the last answers."""
@@ -162,32 +154,35 @@ class Tills:
         return self._score(from_s, min(self._until, time.perf_counter()))
 
     def _score(self, from_s: float, until_s: float) -> Score:
+        unpaid = [each for each in self._sealed if not self._order.is_paid(each.partition(_HEAD_END)[2])]
+        refused = [*self._refused, *unpaid]
+        refusal = refused[0].decode(errors="replace")[:2000] if refused else ""
+        answered = len(self._answers) - len(unpaid)
         counted = [heard - sent for sent, heard in self._answers if from_s <= heard < until_s]
         if len(counted) < 2:
             counted = [heard - sent for sent, heard in self._answers]
         if len(counted) < 2:
-            return Score(len(self._answers), self._refused, 0, 0, 0, self._refusal.decode(errors="replace")[:2000])
+            return Score(answered, len(refused), 0, 0, 0, refusal)
         cuts = statistics.quantiles(counted, n=100)
         return Score(
-            answered=len(self._answers),
-            refused=self._refused,
+            answered=answered,
+            refused=len(refused),
             per_s=len(counted) / (until_s - from_s) if until_s > from_s else 0.0,
             p50_ms=cuts[49] * 1e3,
             p99_ms=cuts[98] * 1e3,
-            refusal=self._refusal.decode(errors="replace")[:2000],
+            refusal=refusal,
         )
 
 
-def order(load: Load) -> str:
+def written(load: Load) -> str:
     """The load as the text this program reads."""
     return json.dumps(asdict(load))
 
 
 def read(text: str) -> Load:
-    """The inverse of `order`."""
+    """The inverse of `written`."""
     members: dict[str, Any] = json.loads(text)
-    template = Template(**members.pop("template"))
-    return Load(template=template, ports=tuple(members.pop("ports")), **members)
+    return Load(**{**members, "ports": tuple(members["ports"])})
 
 
 if __name__ == "__main__":

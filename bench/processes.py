@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import Load, Score, order
+from bench.load import Load, Score, written
 
 ROOT = Path(__file__).parents[1]
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -58,7 +58,7 @@ def started_server(*arguments: str) -> Iterator[Serving]:
 def run_load(load: Load) -> Score:
     """Run the tills to their end. Raises Failed when a single answer did not say "paid"."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.load"], cwd=ROOT, input=order(load), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "bench.load"], cwd=ROOT, input=written(load), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise Failed(f"the load generator failed: {done.stderr[-2000:]}")

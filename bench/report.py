@@ -18,7 +18,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.plan import ECHO, POSTGRES, SQLITE, Figures, Results, Row, name
+from bench.orders import ECHO
+from bench.plan import POSTGRES, SQLITE, Figures, Results, Row, name
 
 _PACKAGES = ("anytill", "uvicorn", "uvloop", "httptools", "asyncpg", "apsw", "orjson", "fast-query-parsers")
 #: Above this load others are using the cores, and even ratios are worth little.
@@ -29,6 +30,7 @@ NOTES = (
     "It counts only when the answer says paid; when a gateway has ended, its books are audited.",
     "The sandbox wallet keeps its journal in memory here: the gateway is measured, not a wallet.",
     "Notices are written with the payment; they are sent only in the row that says so, to another process.",
+    "A terminal takes one trade at a time: its rows are one till, one terminal, and a customer who acts at once.",
     "CPU is what the server's processes (plus the database's) used for one payment. Everything shares the cores.",
 )
 

@@ -2,11 +2,15 @@
 
     python -m bench.server echo
     python -m bench.server gateway STORE_URL [--no-group-commit] [--deliver]
+    python -m bench.server terminal STORE_URL [--no-group-commit]
 
 The port stands on the first line of standard output; the process ends when its standard input closes. The gateway is
 the one that `bootstrap` puts together for a demo, with two differences. The sandbox wallet keeps its journal in memory,
 because the gateway is measured and not a wallet. And notices are written with their payments but sent only with
 `--deliver`. The echo is also the merchant's ear: at RECEIVER it acknowledges every notice.
+
+The terminal is that of `anytill terminal --auto`: a gateway with a terminal beside it that answers over HTTP, and in
+front of it a customer who holds out his code the moment he is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anytill import bootstrap
+from anytill.bootstrap.terminals import Listens
+from anytill.cli.machine import customer_in_front
+from anytill.cli.process import TERMINAL_DIALECT
 from anytill.config import Settings, read_settings
 from anytill.dialects import load_dialects
 from anytill.storage import Vault
@@ -42,13 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.server")
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("echo")
-    gateway = kinds.add_parser("gateway")
-    gateway.add_argument("store")
-    gateway.add_argument("--no-group-commit", action="store_true")
-    gateway.add_argument("--deliver", action="store_true")
+    for kind in ("gateway", "terminal"):
+        whole = kinds.add_parser(kind)
+        whole.add_argument("store")
+        whole.add_argument("--no-group-commit", action="store_true")
+    kinds.choices["gateway"].add_argument("--deliver", action="store_true")
     options = parser.parse_args(arguments)
+    work = {"echo": _echo, "gateway": _gateway, "terminal": _terminal}[options.kind]
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_echo() if options.kind == "echo" else _gateway(options))
+        runner.run(work(options))
 
 
 async def _gateway(options: argparse.Namespace) -> None:
@@ -63,7 +72,22 @@ async def _gateway(options: argparse.Namespace) -> None:
                 await _serve(assembly.application)
 
 
-async def _echo() -> None:
+async def _terminal(options: argparse.Namespace) -> None:
+    dialect = load_dialects()[TERMINAL_DIALECT]
+    stand = bootstrap.Stand(
+        dialect=TERMINAL_DIALECT,
+        number=dialect.sandbox.login,
+        listens=Listens(HOST, http_port=0),
+        in_front=customer_in_front,
+        started=lambda listens: _announce(listens.http_port or 0),
+    )
+    await bootstrap.run(
+        _settings(options), sys.stderr, demo=Path("/nowhere"), started=None, stop=_end_of_input(), stands=[stand],
+        open_journal=_memory_book,
+    )  # fmt: skip
+
+
+async def _echo(_options: argparse.Namespace) -> None:
     async def echo(request: HttpRequest) -> HttpResponse:
         return HttpResponse(200, request.body, "application/json")
 

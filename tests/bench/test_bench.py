@@ -13,12 +13,13 @@ from rich.console import Console
 from anytill.core.payment import Verdict
 from anytill.dialects import load_dialects
 from bench import books, codecs, orders, report
-from bench.load import Load, Tills, order, read
+from bench.load import Load, Tills, read, written
 from bench.plan import POSTGRES, SQLITE, Bench, Case, Plan, Row, plan
 from bench.processes import Failed, run_load, started_server
 from tests.postgres import Server
 
 DIALECTS = orders.dialects()
+TERMINALS = orders.terminals()
 FACTS = {"cores": 2, "load_before": 9.0}
 
 
@@ -27,8 +28,7 @@ def moment(*cases: Case) -> Plan:
 
 
 def load(dialect: str, port: int, **changes: object) -> Load:
-    template = orders.template(dialect)
-    few = Load(template, (port,), connections=2, warm_up_s=0.0, seconds=30.0, first=0, most=6)
+    few = Load(dialect, (port,), connections=2, warm_up_s=0.0, seconds=30.0, first=0, most=6)
     return replace(few, **changes)  # type: ignore[arg-type]
 
 
@@ -37,22 +37,32 @@ def test_the_codec_alone_is_measured(dialect: str) -> None:
     assert codecs.codec_us(dialect, requests=2) > 0
 
 
-def test_both_dialects_are_measured() -> None:
-    assert DIALECTS == ["teegon", "chaoying"]
+def test_every_dialect_is_measured() -> None:
+    assert {*DIALECTS, *TERMINALS} == {*load_dialects()}
+    assert TERMINALS == ["qfpay"]
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", [*DIALECTS, *TERMINALS])
 def test_no_two_requests_are_alike(dialect: str) -> None:
-    template = orders.template(dialect)
-    assert len({template.fill(number) for number in range(100)}) == 100
+    form = orders.order(dialect)
+    assert len({form.fill(number) for number in range(100)}) == 100
+
+
+@pytest.mark.parametrize("dialect", [*DIALECTS, *TERMINALS])
+def test_only_an_answer_that_says_so_is_paid(dialect: str) -> None:
+    form = orders.order(dialect)
+    for answer in (b"", b"success", form.fill(1)):
+        assert not form.is_paid(answer)
 
 
 def test_a_load_survives_the_way_to_its_process() -> None:
     there = load(DIALECTS[0], 1234)
-    assert read(order(there)) == there
+    assert read(written(there)) == there
 
 
-@pytest.mark.parametrize(("dialect", "grouped"), [("teegon", False), ("chaoying", True)])
+@pytest.mark.parametrize(
+    ("dialect", "grouped"), [("teegon", False), ("chaoying", True), ("semoor", True), ("yst", True)]
+)
 def test_a_gateway_on_sqlite_is_measured_and_audited(dialect: str, grouped: bool, tmp_path: Path) -> None:
     said: list[str] = []
     results = Bench(moment(Case(dialect, SQLITE, grouped, (1, 2))), tmp_path, said.append).run()
@@ -60,6 +70,12 @@ def test_a_gateway_on_sqlite_is_measured_and_audited(dialect: str, grouped: bool
     assert results.audited >= 3
     assert list(tmp_path.iterdir()) == []
     assert said[0] == "round 1 of 1"
+
+
+def test_a_terminal_is_measured_and_audited(tmp_path: Path) -> None:
+    results = Bench(moment(Case("qfpay", SQLITE, True, (1,))), tmp_path, lambda _: None).run()
+    assert results.median(Row("qfpay", SQLITE, True, 1)) is not None
+    assert results.audited >= 1
 
 
 def test_a_gateway_on_postgres_is_measured_and_reported(postgres_server: Server, tmp_path: Path) -> None:
@@ -82,7 +98,12 @@ def test_a_gateway_on_postgres_is_measured_and_reported(postgres_server: Server,
 
 def test_an_answer_that_does_not_say_paid_ends_the_measurement() -> None:
     with started_server("echo") as server, pytest.raises(Failed, match="6 answers did not say"):
-        run_load(load(DIALECTS[0], server.port))
+        run_load(load("chaoying", server.port))
+
+
+def test_an_encrypted_answer_that_does_not_say_paid_ends_it_too() -> None:
+    with started_server("echo") as server, pytest.raises(Failed, match="6 answers did not say"):
+        run_load(load("yst", server.port))
 
 
 @pytest.mark.anyio
@@ -105,6 +126,8 @@ def test_both_plans_measure_both_modes_of_both_stores() -> None:
     for chosen in (plan(full=False), plan(full=True)):
         seen = {(case.store, case.grouped) for case in chosen.cases}
         assert seen == {(store, grouped) for store in (SQLITE, POSTGRES) for grouped in (False, True)}
+        assert {case.dialect for case in chosen.cases} == {*DIALECTS, *TERMINALS}
+        assert {case.connections for case in chosen.cases if case.dialect in TERMINALS} == {(1,)}
 
 
 def test_a_ready_gateway_tells_a_paid_payment() -> None:
