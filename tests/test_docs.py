@@ -43,6 +43,7 @@ from anytill.dialects.qfpay.codec import KeyBytes, Reply
 from anytill.dialects.qfpay.trade import OPTION_NOTIFY_URL
 from anytill.dialects.semoor import messages as semoor
 from anytill.dialects.teegon import messages as teegon
+from anytill.dialects.teegon import words as teegon_words
 from anytill.dialects.yst import messages as yst
 from anytill.transports.clock import MovableClock
 from anytill.transports.watch import JsonWatch
@@ -203,10 +204,10 @@ def test_every_word_and_switch_of_teegon_is_explained(language: str) -> None:
     switches = {value for name, value in vars(teegon).items() if name.startswith("OPTION_")}
     assert switches
     fields = {field.name for field in (*teegon.CHARGE_FIELDS, *teegon.STATUS_FIELDS)}
-    assert not missing([f"`{word}`" for word in teegon.STATUS_WORDS], text)
+    assert not missing([f"`{word}`" for word in teegon_words.STATUS_WORDS], text)
     assert not missing([f"`{name}`" for name in fields], text)
     assert not missing([f"`{switch} = " for switch in switches], text)
-    assert not missing([f"`{prefix}`" for prefix in teegon.UNPAID_TEXTS.values()], text)
+    assert not missing([f"`{prefix}`" for prefix in teegon_words.UNPAID_TEXTS.values()], text)
 
 
 @both_languages
@@ -504,6 +505,21 @@ def test_every_event_is_told(language: str, method: str) -> None:
             case _:
                 pytest.fail(f"an event without a fixed name: {ast.unparse(argument)}")
     assert not missing(names, text)
+
+
+@both_languages
+def test_how_every_number_is_written_is_told(language: str) -> None:
+    """The words are the record's own in English, and as many rows in Chinese."""
+    told = [
+        (dialect.name, spelling.words)
+        for dialect in filter(has_page, load_dialects().values())
+        for spelling in (dialect.login, dialect.merchant_number, dialect.box)
+        if spelling is not None
+    ]
+    _, *rows = table_under(page(language, "devices"), 3)
+    assert [row[0] for row in rows] == [name for name, _ in told]
+    if language == "en":
+        assert [(row[0], row[2]) for row in rows] == told
 
 
 ACT = re.compile(r"(?:agent|merchant|shop|operator|device|key)\.[a-z_]+")

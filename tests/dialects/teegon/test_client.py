@@ -15,7 +15,8 @@ from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects.teegon import DIALECT, codec
 from anytill.dialects.teegon.client import Client
-from anytill.dialects.teegon.messages import REFUSALS, STATUS_WORDS, UNPAID_TEXTS, Charge, ChargeResult, StatusResult
+from anytill.dialects.teegon.messages import Charge, ChargeResult, StatusResult
+from anytill.dialects.teegon.words import REFUSALS, STATUS_WORDS, UNPAID_TEXTS
 from anytill.ports import Unreachable
 from anytill.wire.errors import BadField, WireError
 from anytill.wire.http import FORM, HttpRequest, HttpResponse

@@ -16,14 +16,8 @@ from anytill.core.merchant import Credential, Merchant
 from anytill.core.payment import PaymentRef, RefundOrder
 from anytill.core.secret import Secret
 from anytill.dialects.teegon import DIALECT, codec
-from anytill.dialects.teegon.messages import (
-    AMBIGUOUS_TEXT,
-    CHARGE_FIELDS,
-    NO_REASON,
-    REFUSALS,
-    SYSTEM_ERROR,
-    UNREADABLE_TEXT,
-)
+from anytill.dialects.teegon.messages import CHARGE_FIELDS
+from anytill.dialects.teegon.words import AMBIGUOUS_TEXT, NO_REASON, REFUSALS, SYSTEM_ERROR, UNREADABLE_TEXT
 from anytill.wire import jsontext
 from anytill.wire.errors import WireError
 from anytill.wire.form import encode_form

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from anytill.core.merchant import KeyShape
 from anytill.core.payment import Method
 from anytill.dialects import Dialect, Login, Route, SandboxAccess, Setting, Spelling
-from anytill.dialects.teegon import codec, messages
+from anytill.dialects.teegon import codec, messages, words
 from anytill.dialects.teegon.client import Client
 from anytill.dialects.teegon.server import ChargeNotice, handle, system_error
 from anytill.ports import LETTERS_AND_DIGITS
@@ -25,7 +25,7 @@ DIALECT = Dialect(
     routes=tuple(Route(path) for path in (*messages.CHARGE_PATHS, *messages.STATUS_PATHS)),
     handle=handle,
     system_error=system_error,
-    refusals=messages.REFUSALS,
+    refusals=words.REFUSALS,
     operations=frozenset({"pay", "query"}),
     methods=frozenset({Method.BARCODE}),
     form=ChargeNotice(),

@@ -19,19 +19,16 @@ from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet, wallet_of
 from anytill.dialects.teegon import codec
 from anytill.dialects.teegon.messages import (
-    CHANNEL_PREFIXES,
     CHARGE_PATHS,
     DIALECT,
     ECHOED,
-    REFUSALS,
     STATUS_PATHS,
-    STATUS_WORDS,
-    UNPAID_TEXTS,
     Charge,
     ChargeResult,
     Failure,
     StatusQuery,
 )
+from anytill.dialects.teegon.words import CHANNEL_PREFIXES, REFUSALS, STATUS_WORDS, UNPAID_TEXTS
 from anytill.ports import Send, Unreachable
 from anytill.wire.amounts import fen_from_number_text, parse_yuan
 from anytill.wire.errors import BadField

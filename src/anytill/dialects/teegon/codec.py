@@ -28,30 +28,32 @@ from typing import Final, Self
 from anytill.core.errors import UnknownCredential
 from anytill.core.secret import Secret
 from anytill.dialects.teegon.messages import (
-    AMBIGUOUS_TEXT,
-    BAD_FIELD_TEXT,
     BARCODE_PAY,
     CHARGE_FIELDS,
     CHARGE_RESULT_KEYS,
     ECHOED,
-    FIELD_REFUSALS,
-    MISSING_TEXT,
     NOTICE_FIELDS,
     ON,
     OPTION_DROP_EMPTY,
     OPTION_SECRET_INSTEAD_OF_SIGN,
-    REFUSALS,
     STATUS_FIELDS,
     TITLES,
-    TOO_LONG_TEXT,
-    UNKNOWN_FIELD_TEXT,
-    UNREADABLE_TEXT,
     Charge,
     ChargeResult,
     Failure,
     Field,
     StatusQuery,
     StatusResult,
+)
+from anytill.dialects.teegon.words import (
+    AMBIGUOUS_TEXT,
+    BAD_FIELD_TEXT,
+    FIELD_REFUSALS,
+    MISSING_TEXT,
+    REFUSALS,
+    TOO_LONG_TEXT,
+    UNKNOWN_FIELD_TEXT,
+    UNREADABLE_TEXT,
 )
 from anytill.wire import http, jsontext
 from anytill.wire.amounts import fen_from_number_text, format_yuan, parse_yuan, yuan_number

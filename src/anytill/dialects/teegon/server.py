@@ -23,24 +23,26 @@ from anytill.core.secret import Secret
 from anytill.core.wallet import Wallet
 from anytill.dialects.teegon import codec
 from anytill.dialects.teegon.messages import (
-    ALIPAY_REFUNDED,
-    ALIPAY_STATUS,
-    ANSWER_CHANNELS,
     CHARGE_PATHS,
     DIALECT,
-    NO_REASON,
-    NOTICE_CHANNELS,
     NOTICE_STATUS,
     ON,
     OPTION_ECHO_AUTH_CODE,
+    Charge,
+    ChargeResult,
+    StatusResult,
+)
+from anytill.dialects.teegon.words import (
+    ALIPAY_REFUNDED,
+    ALIPAY_STATUS,
+    ANSWER_CHANNELS,
+    NO_REASON,
+    NOTICE_CHANNELS,
     OTHER_STATUS,
     REFUSALS,
     SYSTEM_ERROR,
     UNPAID_TEXTS,
     WECHAT_REFUNDED,
-    Charge,
-    ChargeResult,
-    StatusResult,
 )
 from anytill.gateway import Gateway
 from anytill.ports import Letter
