@@ -17,12 +17,12 @@ from __future__ import annotations
 from anytill.bootstrap.assembly import Assembly, assembled, run, seldom_collected
 from anytill.bootstrap.demo import DEMO_MERCHANT, write_demo_directory
 from anytill.bootstrap.stand import Stand
-from anytill.bootstrap.stores import Keeping, keeping, looking
+from anytill.bootstrap.stores import Keeper, keeping, looking
 
 __all__ = [
     "DEMO_MERCHANT",
     "Assembly",
-    "Keeping",
+    "Keeper",
     "Stand",
     "assembled",
     "keeping",

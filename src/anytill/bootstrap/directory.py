@@ -112,6 +112,9 @@ async def _write_credential(row: CredentialSettings, store: Store, office: Offic
     """The credential, and who holds it: a device signs for itself, an agent for others."""
     dialect = dialect_named(_title(row), row.dialect)
     refuse_misspelt(_title(row), row.login, dialect.login, f"a login of {dialect.name}")
+    if dialect.merchant_number is not None:
+        for number in row.merchants:
+            refuse_misspelt(_title(row), number, dialect.merchant_number, f"a merchant's number of {dialect.name}")
     refuse_unknown_options(_title(row), dialect, row.options or {})
     told = _told(row)
     if dialect.signs is Login.AGENT:

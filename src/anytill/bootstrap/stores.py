@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from anytill.bootstrap.keys import code_key, master_keys
 from anytill.config import Settings, SettingsError
-from anytill.gateway import Office
-from anytill.ports import Clock, Store, StoreUnavailable, Watch
+from anytill.gateway import Devices, Office
+from anytill.ports import Store, StoreUnavailable, Watch
 from anytill.storage import InUse, Vault, WrongSchema, open_store, open_to_keep, open_to_look
 from anytill.storage.schema import NO_STORE
 from anytill.storage.vault import Unopenable
@@ -18,14 +18,14 @@ from anytill.transports.clock import SystemChance, SystemClock
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
-    """The back office over a store, for commands that change who is who, and what they need beside it."""
+class Keeper:
+    """Whoever changes who is who in a store: with the settings, the store to look things up in, and the rules by which
+    it is changed."""
 
     settings: Settings
     store: Store
     office: Office
-    clock: Clock
-    chance: SystemChance
+    devices: Devices
 
 
 @asynccontextmanager
@@ -42,15 +42,15 @@ async def looking(settings: Settings) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def keeping(settings: Settings, *, create: bool = False) -> AsyncIterator[Keeping]:
-    """The back office over the store that the settings name, while a gateway may be using it. With `create` a store
-    that is not there is made. Raises SettingsError."""
+async def keeping(settings: Settings, *, create: bool = False) -> AsyncIterator[Keeper]:
+    """Who changes the store that the settings name, while a gateway may be using it. With `create` a store that is not
+    there is made. Raises SettingsError."""
     vault = Vault(*master_keys(settings))
     store = await _open_to_keep(settings, vault, create=create)
     try:
         await _check_master_key(store)
-        clock, chance = SystemClock(), SystemChance()
-        yield Keeping(settings, store, Office(store, clock, chance, code_key(settings), None), clock, chance)
+        clock, chance, key = SystemClock(), SystemChance(), code_key(settings)
+        yield Keeper(settings, store, Office(store, clock, chance, key, None), Devices(store, clock, chance, key))
     finally:
         await store.close()
 

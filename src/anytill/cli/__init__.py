@@ -5,11 +5,11 @@ terminal    the command that is a payment terminal, run by `machine`, seen throu
 process     a gateway in this process, which `running` and `machine` stand on
 asking      commands that ask one, over a `line`, and show what comes back (`showing`)
 ecr         commands of a register at a payment terminal, over an `ecr_line`
-keeping     commands over a store
+checking    commands that check a store
 printing    receipts out of a store
-agents      commands over the register of who is who, one module for each kind of record; all of them stand on
-merchants   `office` (the store beside a gateway, keys that are told once) and `records` (how each is shown)
-places
+agents      commands over the register of who is who, one module for each kind of record. Each is a function from its
+merchants   `arguments` to a task, made a command over one of the `stores`; what it has to show are `records`, or a key
+places      that is told once (`issuing`)
 devices
 keys
 history     what was done, and by whom
@@ -28,10 +28,10 @@ from anytill import __version__
 from anytill.cli import (
     agents,
     asking,
+    checking,
     devices,
     ecr,
     history,
-    keeping,
     keys,
     merchants,
     places,
@@ -45,7 +45,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals may hold secrets
 )
-for module in (running, terminal, asking, keeping, printing, history):
+for module in (running, terminal, asking, checking, printing, history):
     for command in module.COMMANDS:
         app.command()(command)
 

@@ -6,68 +6,62 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anytill.cli import office as desk
-from anytill.cli.keeping import ConfigFile, StoreUrl
-from anytill.cli.office import AsJson, SecretEnv, SecretFile, Url
+from anytill.cli import arguments
+from anytill.cli.issuing import IssuedKey, SecretEnv, SecretFile, Url, given_secret
+from anytill.cli.records import Facts, Several, Shown
+from anytill.cli.stores import Task, actor, over_store
 
 if TYPE_CHECKING:
-    from anytill.bootstrap import Keeping
-    from anytill.core.secret import Secret
+    from anytill.bootstrap import Keeper
 
 agent = typer.Typer(help="Agents: who brings merchants in and speaks for them.", no_args_is_help=True)
 
 
 @agent.command()
+@over_store(create=True)
 def add(
     dialect: Annotated[str, typer.Argument(help="A dialect whose keys are an agent's: chaoying.")],
-    agent_id: Annotated[str, typer.Argument(help="The agent's number: its login.")],
+    agent_id: arguments.AgentId,
     name: Annotated[str, typer.Argument(help="What it is called.")],
     secret_env: SecretEnv = "",
     secret_file: SecretFile = "",
     url: Url = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """Add an agent with a key of a dialect; the key is printed once."""
     from anytill.core.merchant import Agent, Credential
     from anytill.dialects import Login
-    from anytill.gateway.office import AlreadyThere
 
-    found = desk.dialect_of(dialect, Login.AGENT)
-    new = Agent(desk.login(agent_id), desk.name(name))
-    given = desk.given_secret(secret_env, secret_file)
+    found = arguments.dialect_of(dialect, Login.AGENT)
+    new = Agent(arguments.login("AGENT_ID", found, agent_id), arguments.name(name))
+    given = given_secret(secret_env, secret_file)
 
-    async def task(keeping: Keeping) -> Secret:
-        await desk.refuse_known_login(keeping, found, agent_id)
-        secret = given or desk.new_secret(keeping, found)
-        act = keeping.office.act(desk.actor(), "agent.add", agent_id, name=name, dialect=found.name)
-        if not await keeping.store.add_agent(new, Credential(found.name, agent_id, secret, {}), act):
-            raise AlreadyThere(f"there is an agent {agent_id} already")
-        return secret
+    async def task(keeper: Keeper) -> Shown:
+        secret = given or keeper.devices.new_key(found.key)
+        await keeper.office.add_agent(new, Credential(found.name, agent_id, secret, {}), actor())
+        return IssuedKey(found, agent_id, None if given else secret, url=url)
 
-    secret = desk.kept(config, store, task, create=True)
-    desk.IssuedKey(found, agent_id, None if given else secret).show(url, as_json=as_json)
+    return task
 
 
 @agent.command("list")
-def list_agents(config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False) -> None:
+@over_store()
+def list_agents() -> Task:
     """List the agents and the merchants that each speaks for."""
-
     from anytill.dialects import Login, load_dialects
 
     of_agents = {name for name, dialect in load_dialects().items() if dialect.signs is Login.AGENT}
 
-    async def task(keeping: Keeping) -> list[dict[str, object]]:
+    async def task(keeper: Keeper) -> Shown:
         # Another dialect's login may be spelled the same.
-        keys = [key for key in await keeping.store.credentials() if key.dialect in of_agents]
-        return [
+        keys = [key for key in await keeper.store.credentials() if key.dialect in of_agents]
+        found: list[Facts] = [
             {
                 "agent_id": each.agent_id,
                 "name": each.name,
                 "merchants": {k: v for key in keys if key.login == each.agent_id for k, v in key.merchants.items()},
             }
-            for each in await keeping.store.agents()
+            for each in await keeper.store.agents()
         ]
+        return Several(found, "there are no agents")
 
-    desk.show_all(desk.kept(config, store, task), "there are no agents", as_json=as_json)
+    return task

@@ -1,24 +1,26 @@
 """Commands over devices: tills that sign for themselves, and pay boxes that an agent's key speaks for.
 
-How a device comes by its key is its vendor's affair: where the published sandbox credential has an activation code, the
-device fetches the key with one; elsewhere the key, and a password where the vendor has one, are typed in.
+How a device comes by its key is its vendor's affair, which the dialect's record tells: it fetches the key with a code,
+or the key, and a password where the vendor has one, are typed in.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anytill.cli import office as desk
-from anytill.cli.keeping import ConfigFile, StoreUrl
-from anytill.cli.office import AsJson, IssuedKey, Overlap, SecretEnv, SecretFile, Url
-from anytill.cli.records import device_facts
-from anytill.cli.sentences import say, stop
+from anytill.cli import arguments
+from anytill.cli.issuing import IssuedKey, Overlap, SecretEnv, SecretFile, Url, fetches_its_key, rotating
+from anytill.cli.records import One, Several, Shown, device_facts
+from anytill.cli.sentences import stop
+from anytill.cli.stores import Task, actor, over_store
 
 if TYPE_CHECKING:
-    from anytill.bootstrap import Keeping
+    from collections.abc import Mapping
+
+    from anytill.bootstrap import Keeper
+    from anytill.core.device import Device
     from anytill.dialects import Dialect
 
 PASSWORD_LENGTH = 16
@@ -30,78 +32,62 @@ DeviceId = Annotated[str, typer.Argument(help="The device's number.")]
 
 
 @device.command()
+@over_store()
 def add(
     dialect: DialectName,
-    merchant_id: Annotated[str, typer.Argument(help="The merchant's number here.")],
+    merchant_id: arguments.MerchantId,
     device_id: Annotated[str, typer.Option("--number", help="Default: a new one that looks like the vendor's.")] = "",
     name: Annotated[str, typer.Option("--name", help="What people call it.")] = "",
     shop_id: Annotated[str, typer.Option("--shop", help="The shop where it stands.")] = "",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", help="NAME=VALUE, a switch of the dialect. Again for more.")
-    ] = None,
+    option: arguments.DialectOptions = None,
     url: Url = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """Add a device; what it must be told is printed once."""
     from anytill.core.device import Device
-    from anytill.core.secret import Secret
     from anytill.dialects import Login
 
-    found = desk.dialect_of(dialect)
+    found = arguments.dialect_of(dialect)
     signs = found.signs is Login.DEVICE
-    if not (device_id or signs):
-        raise typer.BadParameter(f"a device of {dialect} has no key of its own, so its number must be given: --number")
-    wanted = _number(device_id) if device_id else ""
-    named = desk.name(name) if name else ""
-    if option and not signs:
-        raise typer.BadParameter(f"a device of {dialect} has no key of its own, and options belong to a key")
-    options = desk.options_of(found, option or [])
+    if not signs:
+        _refuse_no_box(found, device_id, option or [])
+    elif device_id:
+        arguments.login("--number", found, device_id)
+    named = arguments.name(name) if name else ""
+    options = arguments.options_of(found, option or [])
 
-    async def task(keeping: Keeping) -> IssuedKey:
-        await desk.refuse_unknown_shop(keeping, merchant_id, shop_id)
-        number = wanted or await desk.new_login(keeping, found)
-        new = Device(found.name, number, merchant_id, named, shop_id)
-        password = Secret(keeping.chance.token(PASSWORD_LENGTH)) if found.sandbox.password else None
-        key = found.key if signs else None
-        issued = await keeping.office.add_device(new, key, desk.actor(), password=password, options=options)
-        if issued is None:
-            return IssuedKey(found, new.device_id)
-        if found.sandbox.activation_code:
-            code = await keeping.office.new_code(issued.device, found.key, desk.actor())
-            return IssuedKey(found, new.device_id, activation_code=code)
-        return IssuedKey(found, new.device_id, issued.credential.secret, password)
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.office.refuse_unknown_shop(merchant_id, shop_id)
+        number = device_id or await keeper.devices.new_login(dialect, found.new_login)
+        new = Device(dialect, number, merchant_id, named, shop_id)
+        if signs:
+            return await _issued(keeper, found, new, options, url)
+        await keeper.devices.add_device(new, None, actor())
+        return One({"dialect": dialect, "device_id": number})
 
-    told = desk.kept(config, store, task)
-    if signs:
-        _show_issued(told, url, as_json=as_json)
-    else:
-        desk.show({"dialect": dialect, "device_id": told.login}, as_json=as_json)
+    return task
 
 
 @device.command()
-def code(
-    dialect: DialectName,
-    device_id: DeviceId,
-    url: Url = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+@over_store()
+def code(dialect: DialectName, device_id: DeviceId, url: Url = "") -> Task:
     """Print a new activation code; it voids the one before. Once the device has fetched its key with a code, the next
     code brings it a new key, and the old one counts for a day more."""
-    found = _activated_by_code(dialect)
+    from anytill.dialects import Login
 
-    async def task(keeping: Keeping) -> IssuedKey:
-        device = await keeping.office.device(dialect, device_id)
-        new = await keeping.office.new_code(device, found.key, desk.actor())
-        return IssuedKey(found, device_id, activation_code=new)
+    found = arguments.dialect_of(dialect, Login.DEVICE)
+    if not fetches_its_key(found):
+        stop(2, f"anytill: a device of {dialect} has no activation code: `anytill device rotate` gives it a new key")
 
-    _show_issued(desk.kept(config, store, task), url, as_json=as_json)
+    async def task(keeper: Keeper) -> Shown:
+        known = await keeper.devices.device(dialect, device_id)
+        new = await keeper.devices.new_code(known, found.key, actor())
+        return IssuedKey(found, device_id, activation_code=new, url=url)
+
+    return task
 
 
 @device.command()
+@over_store()
 def rotate(
     dialect: DialectName,
     device_id: DeviceId,
@@ -109,101 +95,93 @@ def rotate(
     secret_env: SecretEnv = "",
     secret_file: SecretFile = "",
     url: Url = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """Give a device a new key; the old one counts for some hours more."""
     from anytill.dialects import Login
 
-    found = desk.dialect_of(dialect, Login.DEVICE)
-    if found.sandbox.activation_code:
-        stop(
-            2, f"anytill: a device of {dialect} fetches its new key itself: `anytill device code {dialect} {device_id}`"
-        )
-    given = desk.given_secret(secret_env, secret_file)
-
-    async def task(keeping: Keeping) -> IssuedKey:
-        await keeping.office.device(dialect, device_id)
-        return await desk.rotated(keeping, found, device_id, overlap, given)
-
-    desk.kept(config, store, task).show(url, as_json=as_json)
+    found = arguments.dialect_of(dialect, Login.DEVICE)
+    return rotating(found, "DEVICE_ID", device_id, overlap, secret_env, secret_file, url)
 
 
 @device.command()
-def on(
-    dialect: DialectName, device_id: DeviceId, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def on(dialect: DialectName, device_id: DeviceId) -> Task:
     """Switch a device on again, its key with it."""
-    _switch(dialect, device_id, config, store, on=True, as_json=as_json)
+    return _switching(dialect, device_id, on=True)
 
 
 @device.command()
-def off(
-    dialect: DialectName, device_id: DeviceId, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def off(dialect: DialectName, device_id: DeviceId) -> Task:
     """Switch a device off, its key with it: it is refused from then on."""
-    _switch(dialect, device_id, config, store, on=False, as_json=as_json)
+    return _switching(dialect, device_id, on=False)
 
 
 @device.command("list")
+@over_store()
 def list_devices(
     merchant_id: Annotated[str, typer.Option("--merchant", help="Those of one merchant.")] = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """List the devices, and when each was last heard."""
 
-    async def task(keeping: Keeping) -> list[dict[str, object]]:
-        seen = {(each.dialect, each.login): each for each in await keeping.store.sightings()}
-        found = await keeping.store.devices(merchant_id)
-        return [device_facts(each, seen.get((each.dialect, each.device_id))) for each in found]
+    async def task(keeper: Keeper) -> Shown:
+        seen = {(each.dialect, each.login): each for each in await keeper.store.sightings()}
+        found = await keeper.store.devices(merchant_id)
+        return Several(
+            [device_facts(each, seen.get((each.dialect, each.device_id))) for each in found], "there are no devices"
+        )
 
-    desk.show_all(desk.kept(config, store, task), "there are no devices", as_json=as_json)
+    return task
 
 
 @device.command()
-def show(
-    dialect: DialectName, device_id: DeviceId, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def show(dialect: DialectName, device_id: DeviceId) -> Task:
     """Show a device, and when it was last heard."""
-    desk.show(desk.kept(config, store, lambda keeping: _facts(keeping, dialect, device_id)), as_json=as_json)
+    return lambda keeper: _shown(keeper, dialect, device_id)
 
 
-def _switch(dialect: str, device_id: str, config: Path | None, store: str, *, on: bool, as_json: bool) -> None:
-    async def task(keeping: Keeping) -> dict[str, object]:
-        found = await keeping.office.device(dialect, device_id)
-        await keeping.office.switch_device(found, on=on, actor=desk.actor())
-        return await _facts(keeping, dialect, device_id)
+def _refuse_no_box(dialect: Dialect, device_id: str, option: list[str]) -> None:
+    """A device without a login is a pay box, for vendors who have such; its number is its maker's."""
+    if dialect.box is None:
+        again = f"`anytill merchant key add MERCHANT_ID {dialect.name}`"
+        stop(2, f"anytill: {dialect.name} has no devices, its tills share their merchant's key: {again}")
+    none = f"a device of {dialect.name} has no key of its own"
+    if not device_id:
+        raise typer.BadParameter(f"{none}, so its number must be given: --number")
+    if option:
+        raise typer.BadParameter(f"{none}, and options belong to a key")
+    arguments.spelled("--number", device_id, dialect.box, f"a pay box of {dialect.name}")
 
-    desk.show(desk.kept(config, store, task), as_json=as_json)
+
+async def _issued(keeper: Keeper, dialect: Dialect, new: Device, options: Mapping[str, str], url: str) -> IssuedKey:
+    """What a new device must be told: a code, or its key and its password."""
+    from anytill.core.merchant import KeyShape
+    from anytill.dialects import Setting
+    from anytill.ports import LETTERS_AND_DIGITS
+
+    devices = keeper.devices
+    has_password = dialect.name_of(Setting.PASSWORD)
+    password = devices.new_key(KeyShape(PASSWORD_LENGTH, LETTERS_AND_DIGITS)) if has_password else None
+    issued = await devices.add_device(new, dialect.key, actor(), password=password, options=options)
+    assert issued is not None
+    if fetches_its_key(dialect):
+        activation_code = await devices.new_code(issued.device, dialect.key, actor())
+        return IssuedKey(dialect, new.device_id, activation_code=activation_code, url=url)
+    return IssuedKey(dialect, new.device_id, issued.credential.secret, password, url=url)
 
 
-async def _facts(keeping: Keeping, dialect: str, device_id: str) -> dict[str, object]:
-    found = await keeping.office.device(dialect, device_id)
-    seen = [each for each in await keeping.store.sightings() if (each.dialect, each.login) == (dialect, device_id)]
+def _switching(dialect: str, device_id: str, *, on: bool) -> Task:
+    async def task(keeper: Keeper) -> Shown:
+        known = await keeper.devices.device(dialect, device_id)
+        await keeper.devices.switch_device(known, on=on, actor=actor())
+        return await _shown(keeper, dialect, device_id)
+
+    return task
+
+
+async def _shown(keeper: Keeper, dialect: str, device_id: str) -> Shown:
+    found = await keeper.devices.device(dialect, device_id)
+    seen = [each for each in await keeper.store.sightings() if (each.dialect, each.login) == (dialect, device_id)]
     details = {f"details.{name}": text for name, text in found.details.items()}
-    return {**device_facts(found, seen[0] if seen else None), **details}
-
-
-def _activated_by_code(dialect: str) -> Dialect:
-    from anytill.dialects import Login
-
-    found = desk.dialect_of(dialect, Login.DEVICE)
-    if not found.sandbox.activation_code:
-        stop(2, f"anytill: a device of {dialect} has no activation code: `anytill device rotate` gives it a new key")
-    return found
-
-
-def _number(text: str) -> str:
-    """A device's number. Some vendors compare them without case, so that none is told from another by it."""
-    if text != text.lower():
-        raise typer.BadParameter(f"{text!r}: write a device's number in lower case")
-    return desk.login(text)
-
-
-def _show_issued(told: IssuedKey, url: str, *, as_json: bool) -> None:
-    told.show(url, as_json=as_json)
-    if told.activation_code:
-        say("the code works once, within 15 minutes")
+    return One({**device_facts(found, seen[0] if seen else None), **details})

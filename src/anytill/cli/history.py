@@ -7,28 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anytill.cli import office as desk
-from anytill.cli.keeping import ConfigFile, StoreUrl
-from anytill.cli.office import AsJson
-from anytill.cli.records import act_facts
+from anytill.cli.records import Several, Shown, act_facts
+from anytill.cli.stores import Task, over_store
 
 if TYPE_CHECKING:
-    from anytill.bootstrap import Keeping
+    from anytill.bootstrap import Keeper
 
 
+@over_store()
 def history(
     merchant_id: Annotated[str, typer.Option("--merchant", help="What was done to one merchant.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many at most.")] = 100,
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """Tell what was done to agents, merchants, devices and keys, and by whom; the newest first."""
 
-    async def task(keeping: Keeping) -> list[dict[str, object]]:
-        return [act_facts(each) for each in await keeping.store.acts(limit, merchant_id)]
+    async def task(keeper: Keeper) -> Shown:
+        return Several([act_facts(each) for each in await keeper.store.acts(limit, merchant_id)], "nothing was done")
 
-    desk.show_all(desk.kept(config, store, task), "nothing was done", as_json=as_json)
+    return task
 
 
 COMMANDS: list[Callable[..., Any]] = [history]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anytill.cli import office as desk
-from anytill.cli.keeping import ConfigFile, StoreUrl
-from anytill.cli.office import AsJson, IssuedKey, Overlap, SecretEnv, SecretFile, Url
-from anytill.cli.records import key_facts
+from anytill.cli import arguments
+from anytill.cli.issuing import IssuedKey, Overlap, SecretEnv, SecretFile, Url, given_secret, rotating
+from anytill.cli.records import One, Several, Shown, key_facts
+from anytill.cli.stores import Task, actor, over_store
 
 if TYPE_CHECKING:
-    from anytill.bootstrap import Keeping
+    from anytill.bootstrap import Keeper
 
 key = typer.Typer(help="Keys of agents, merchants and devices.", no_args_is_help=True)
 merchant_key = typer.Typer(help="Keys that a merchant's tills share.", no_args_is_help=True)
@@ -23,56 +22,51 @@ LoginName = Annotated[str, typer.Argument(help="The login that the key belongs t
 
 
 @merchant_key.command()
+@over_store()
 def add(
-    merchant_id: Annotated[str, typer.Argument(help="The merchant's number here.")],
+    merchant_id: arguments.MerchantId,
     dialect: Annotated[str, typer.Argument(help="A dialect whose keys are a merchant's: teegon.")],
     login: Annotated[str, typer.Option("--login", help="Default: a new one that looks like the vendor's.")] = "",
     secret_env: SecretEnv = "",
     secret_file: SecretFile = "",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", help="NAME=VALUE, a switch of the dialect. Again for more.")
-    ] = None,
+    option: arguments.DialectOptions = None,
     url: Url = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """Add a key for a merchant's tills; it is printed once."""
     from anytill.core.merchant import Credential
     from anytill.dialects import Login
 
-    found = desk.dialect_of(dialect, Login.MERCHANT)
-    wanted = desk.login(login) if login else ""
-    given = desk.given_secret(secret_env, secret_file)
-    options = desk.options_of(found, option or [])
+    found = arguments.dialect_of(dialect, Login.MERCHANT)
+    wanted = arguments.login("--login", found, login) if login else ""
+    given = given_secret(secret_env, secret_file)
+    options = arguments.options_of(found, option or [])
 
-    async def task(keeping: Keeping) -> IssuedKey:
-        await keeping.office.merchant(merchant_id)
-        name = wanted or await desk.new_login(keeping, found)
-        secret = given or desk.new_secret(keeping, found)
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.office.merchant(merchant_id)
+        name = wanted or await keeper.devices.new_login(dialect, found.new_login)
+        secret = given or keeper.devices.new_key(found.key)
         credential = Credential(dialect, name, secret, {"": merchant_id}, options=options)
-        await keeping.office.add_key(credential, desk.actor())
-        return IssuedKey(found, name, None if given else secret)
+        await keeper.devices.add_key(credential, actor())
+        return IssuedKey(found, name, None if given else secret, url=url)
 
-    desk.kept(config, store, task).show(url, as_json=as_json)
+    return task
 
 
 @key.command("list")
+@over_store()
 def list_keys(
     merchant_id: Annotated[str, typer.Option("--merchant", help="Those that speak for one merchant.")] = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """List the logins that have a key, and whom they speak for. No key is shown."""
 
-    async def task(keeping: Keeping) -> list[dict[str, object]]:
-        return [key_facts(each) for each in await keeping.store.credentials(merchant_id)]
+    async def task(keeper: Keeper) -> Shown:
+        return Several([key_facts(each) for each in await keeper.store.credentials(merchant_id)], "there are no keys")
 
-    desk.show_all(desk.kept(config, store, task), "there are no keys", as_json=as_json)
+    return task
 
 
 @key.command()
+@over_store()
 def rotate(
     dialect: DialectName,
     login: LoginName,
@@ -80,60 +74,48 @@ def rotate(
     secret_env: SecretEnv = "",
     secret_file: SecretFile = "",
     url: Url = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """Give a login a new key, which is printed once; the old one counts for some hours more."""
-    found = desk.dialect_of(dialect)
-    desk.login(login)
-    if found.sandbox.activation_code:
-        desk.stop_for_code(dialect, login)
-    given = desk.given_secret(secret_env, secret_file)
-    told = desk.kept(config, store, lambda keeping: desk.rotated(keeping, found, login, overlap, given))
-    told.show(url, as_json=as_json)
+    return rotating(arguments.dialect_of(dialect), "LOGIN", login, overlap, secret_env, secret_file, url)
 
 
 @key.command()
-def end(
-    dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def end(dialect: DialectName, login: LoginName) -> Task:
     """The old key of a login counts no more, although its hours are not over."""
-    desk.dialect_of(dialect)
+    arguments.dialect_of(dialect)
 
-    async def task(keeping: Keeping) -> dict[str, object]:
-        await keeping.office.end_former_key(dialect, login, desk.actor())
-        return await _facts(keeping, dialect, login)
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.devices.end_former_key(dialect, login, actor())
+        return await _shown(keeper, dialect, login)
 
-    desk.show(desk.kept(config, store, task), as_json=as_json)
+    return task
 
 
 @key.command()
-def on(
-    dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def on(dialect: DialectName, login: LoginName) -> Task:
     """Accept a login's keys again; a device is switched on with its key."""
-    _switch(dialect, login, config, store, on=True, as_json=as_json)
+    return _switching(dialect, login, on=True)
 
 
 @key.command()
-def off(
-    dialect: DialectName, login: LoginName, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def off(dialect: DialectName, login: LoginName) -> Task:
     """Refuse a login's keys; a device is switched off with its key."""
-    _switch(dialect, login, config, store, on=False, as_json=as_json)
+    return _switching(dialect, login, on=False)
 
 
-def _switch(dialect: str, login: str, config: Path | None, store: str, *, on: bool, as_json: bool) -> None:
-    desk.dialect_of(dialect)
+def _switching(dialect: str, login: str, *, on: bool) -> Task:
+    arguments.dialect_of(dialect)
 
-    async def task(keeping: Keeping) -> dict[str, object]:
-        await keeping.office.switch_key(dialect, login, on=on, actor=desk.actor())
-        return await _facts(keeping, dialect, login)
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.devices.switch_key(dialect, login, on=on, actor=actor())
+        return await _shown(keeper, dialect, login)
 
-    desk.show(desk.kept(config, store, task), as_json=as_json)
+    return task
 
 
-async def _facts(keeping: Keeping, dialect: str, login: str) -> dict[str, object]:
-    (known,) = [each for each in await keeping.store.credentials() if (each.dialect, each.login) == (dialect, login)]
-    return key_facts(known)
+async def _shown(keeper: Keeper, dialect: str, login: str) -> Shown:
+    (known,) = [each for each in await keeper.store.credentials() if (each.dialect, each.login) == (dialect, login)]
+    return One(key_facts(known))

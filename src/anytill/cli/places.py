@@ -2,144 +2,102 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anytill.cli import office as desk
-from anytill.cli.keeping import ConfigFile, StoreUrl
-from anytill.cli.office import AsJson
-from anytill.cli.records import operator_facts, shop_facts
+from anytill.cli import arguments
+from anytill.cli.arguments import MerchantId
+from anytill.cli.records import One, Several, Shown, operator_facts, shop_facts
+from anytill.cli.stores import Task, actor, over_store
 
 if TYPE_CHECKING:
-    from anytill.bootstrap import Keeping
-    from anytill.core.device import Operator, Shop
+    from anytill.bootstrap import Keeper
 
 shop = typer.Typer(help="A merchant's shops.", no_args_is_help=True)
 operator = typer.Typer(help="The people at a merchant's tills.", no_args_is_help=True)
 
-MerchantId = Annotated[str, typer.Argument(help="The merchant's number here.")]
 ShopId = Annotated[str, typer.Argument(help="The shop's number.")]
 OperatorId = Annotated[str, typer.Argument(help="The person's number at the till.")]
 Name = Annotated[str, typer.Argument(help="What it is called.")]
 
 
 @shop.command("add")
-def add_shop(
-    merchant_id: MerchantId,
-    shop_id: ShopId,
-    name: Name,
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+@over_store()
+def add_shop(merchant_id: MerchantId, shop_id: ShopId, name: Name) -> Task:
     """Add one of a merchant's shops."""
     from anytill.core.device import Shop
-    from anytill.gateway.office import AlreadyThere
 
-    new = Shop(merchant_id, desk.number(shop_id), desk.name(name))
+    new = Shop(merchant_id, arguments.number(shop_id), arguments.name(name))
 
-    async def task(keeping: Keeping) -> Shop:
-        await keeping.office.merchant(merchant_id)
-        act = keeping.office.act(desk.actor(), "shop.add", shop_id, merchant_id, name=name)
-        if not await keeping.store.add_shop(new, act):
-            raise AlreadyThere(f"there is a shop {shop_id} of {merchant_id} already")
-        return new
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.office.add_shop(new, actor())
+        return One(shop_facts(new))
 
-    desk.show(shop_facts(desk.kept(config, store, task)), as_json=as_json)
+    return task
 
 
 @shop.command("list")
-def list_shops(
-    merchant_id: MerchantId, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def list_shops(merchant_id: MerchantId) -> Task:
     """List a merchant's shops."""
 
-    async def task(keeping: Keeping) -> list[dict[str, object]]:
-        await keeping.office.merchant(merchant_id)
-        return [shop_facts(each) for each in await keeping.store.shops_of(merchant_id)]
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.office.merchant(merchant_id)
+        return Several([shop_facts(each) for each in await keeper.store.shops_of(merchant_id)], "there are no shops")
 
-    desk.show_all(desk.kept(config, store, task), "there are no shops", as_json=as_json)
+    return task
 
 
 @operator.command("add")
+@over_store()
 def add_operator(
     merchant_id: MerchantId,
     operator_id: OperatorId,
     name: Name,
     shop_id: Annotated[str, typer.Option("--shop", help="The shop where this person works.")] = "",
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+) -> Task:
     """Add a person at a merchant's tills."""
     from anytill.core.device import Operator
-    from anytill.gateway.office import AlreadyThere
 
-    new = Operator(merchant_id, desk.number(operator_id), desk.name(name), shop_id)
+    new = Operator(merchant_id, arguments.number(operator_id), arguments.name(name), shop_id)
 
-    async def task(keeping: Keeping) -> Operator:
-        await keeping.office.merchant(merchant_id)
-        await desk.refuse_unknown_shop(keeping, merchant_id, shop_id)
-        act = keeping.office.act(desk.actor(), "operator.add", operator_id, merchant_id, name=name)
-        if not await keeping.store.add_operator(new, act):
-            raise AlreadyThere(f"there is an operator {operator_id} of {merchant_id} already")
-        return new
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.office.add_operator(new, actor())
+        return One(operator_facts(new))
 
-    desk.show(operator_facts(desk.kept(config, store, task)), as_json=as_json)
+    return task
 
 
 @operator.command("list")
-def list_operators(
-    merchant_id: MerchantId, config: ConfigFile = None, store: StoreUrl = "", as_json: AsJson = False
-) -> None:
+@over_store()
+def list_operators(merchant_id: MerchantId) -> Task:
     """List the people at a merchant's tills."""
 
-    async def task(keeping: Keeping) -> list[dict[str, object]]:
-        await keeping.office.merchant(merchant_id)
-        return [operator_facts(each) for each in await keeping.store.operators_of(merchant_id)]
+    async def task(keeper: Keeper) -> Shown:
+        await keeper.office.merchant(merchant_id)
+        found = await keeper.store.operators_of(merchant_id)
+        return Several([operator_facts(each) for each in found], "there are no operators")
 
-    desk.show_all(desk.kept(config, store, task), "there are no operators", as_json=as_json)
+    return task
 
 
 @operator.command("on")
-def operator_on(
-    merchant_id: MerchantId,
-    operator_id: OperatorId,
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+@over_store()
+def operator_on(merchant_id: MerchantId, operator_id: OperatorId) -> Task:
     """A person works here again."""
-    _switch(merchant_id, operator_id, config, store, on=True, as_json=as_json)
+    return _switching(merchant_id, operator_id, on=True)
 
 
 @operator.command("off")
-def operator_off(
-    merchant_id: MerchantId,
-    operator_id: OperatorId,
-    config: ConfigFile = None,
-    store: StoreUrl = "",
-    as_json: AsJson = False,
-) -> None:
+@over_store()
+def operator_off(merchant_id: MerchantId, operator_id: OperatorId) -> Task:
     """A person works here no more."""
-    _switch(merchant_id, operator_id, config, store, on=False, as_json=as_json)
+    return _switching(merchant_id, operator_id, on=False)
 
 
-def _switch(merchant_id: str, operator_id: str, config: Path | None, store: str, *, on: bool, as_json: bool) -> None:
-    from anytill.core.records import changed
-    from anytill.gateway.office import ChangedMeanwhile, NotThere
+def _switching(merchant_id: str, operator_id: str, *, on: bool) -> Task:
+    async def task(keeper: Keeper) -> Shown:
+        return One(operator_facts(await keeper.office.switch_operator(merchant_id, operator_id, on=on, actor=actor())))
 
-    async def task(keeping: Keeping) -> Operator:
-        known = {each.operator_id: each for each in await keeping.store.operators_of(merchant_id)}
-        if operator_id not in known:
-            raise NotThere(f"there is no operator {operator_id} of {merchant_id}")
-        after = changed(known[operator_id], active=on)
-        what = "operator.on" if on else "operator.off"
-        act = keeping.office.act(desk.actor(), what, operator_id, merchant_id)
-        if not await keeping.store.move_operator(known[operator_id], after, act):
-            raise ChangedMeanwhile(f"operator {operator_id} was changed by somebody else at this moment: try again")
-        return after
-
-    desk.show(operator_facts(desk.kept(config, store, task)), as_json=as_json)
+    return task

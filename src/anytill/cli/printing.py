@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from anytill.cli.keeping import ConfigFile, StoreUrl, seen_in_store
 from anytill.cli.sentences import say, stop
+from anytill.cli.stores import ConfigFile, StoreUrl, looked
 
 if TYPE_CHECKING:
     from anytill.core.payment import Payment, Refund
@@ -96,7 +96,7 @@ def receipt(
         payment = await _payment(opened, merchant, number)
         return shop, payment, await _refund(opened, payment, refund) if payment and refund else None
 
-    shop, payment, found = seen_in_store(config, store, look)
+    shop, payment, found = looked(config, store, look)
     if payment is None:
         stop(2, f"{merchant} has no payment {number}")
     if refund and found is None:

@@ -1,14 +1,91 @@
-"""Records of the register as the screen and JSON show them: plain facts, never a secret."""
+"""Records of the register as the screen and JSON show them: plain facts, never a secret.
+
+A command hands back what it has to show (`Shown`): one record, several, or several kinds of them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+
+from anytill.cli.sentences import say
 
 if TYPE_CHECKING:
     from anytill.core.device import Act, Device, Operator, Shop, Sighting
     from anytill.core.merchant import CredentialSummary, Merchant
 
 Facts = dict[str, object]
+
+
+class Shown(Protocol):
+    """What a command has to show."""
+
+    def show(self, *, as_json: bool) -> None:
+        """Print it."""
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One record."""
+
+    facts: Facts
+
+    def show(self, *, as_json: bool) -> None:
+        """A JSON object, or a line."""
+        typer.echo(json.dumps(self.facts, ensure_ascii=False) if as_json else _line(self.facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Records of one kind; `none` is what people are told when there are none, `more` when there may be more."""
+
+    records: Sequence[Facts]
+    none: str
+    more: str = ""
+
+    def show(self, *, as_json: bool) -> None:
+        """A JSON array, or a line for each."""
+        if as_json:
+            typer.echo(json.dumps(self.records, ensure_ascii=False))
+        else:
+            for record in self.records:
+                typer.echo(_line(record))
+            if not self.records:
+                say(self.none)
+        if self.more:
+            say(self.more)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Lists of records under their titles."""
+
+    lists: Mapping[str, Sequence[Facts]]
+
+    def show(self, *, as_json: bool) -> None:
+        """A JSON object of arrays, or a line for each record, its title first."""
+        if as_json:
+            typer.echo(json.dumps(self.lists, ensure_ascii=False))
+            return
+        for title, records in self.lists.items():
+            for record in records:
+                typer.echo(f"{title}: {_line(record)}")
+
+
+def _line(facts: Facts) -> str:
+    return "  ".join(f"{label}={_text(value)}" for label, value in facts.items() if value not in ("", None, {}, []))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}:{each}" if key else str(each) for key, each in value.items())
+    return str(value)
 
 
 def moment(at_ms: int | None) -> str:

@@ -1,33 +1,26 @@
-"""Commands over a store, which a gateway may be using meanwhile: audit, parked."""
+"""Commands that check a store, which a gateway may be using meanwhile: audit, parked."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from anytill.cli.sentences import refused_in_a_sentence, say, text_of
+from anytill.cli.sentences import say
+from anytill.cli.stores import ConfigFile, StoreUrl, looked
 
 if TYPE_CHECKING:
-    from anytill.config import Settings
     from anytill.core.notice import Notice
     from anytill.core.payment import Payment
     from anytill.ports import Store
 
 MOST_SHOWN = 1_000
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="The settings file (TOML).")]
-StoreUrl = Annotated[str, typer.Option("--store", help="sqlite:///path or postgresql://…")]
-Result = TypeVar("Result")
-
 
 def audit(config: ConfigFile = None, store: StoreUrl = "") -> None:
     """Compare the ledger with the payments; every disagreement is printed, and the exit code is 1 if there is one."""
-    disagreements = seen_in_store(config, store, lambda opened: opened.audit())
+    disagreements = looked(config, store, lambda opened: opened.audit())
     for line in disagreements:
         typer.echo(line)
     if disagreements:
@@ -41,7 +34,7 @@ def parked(config: ConfigFile = None, store: StoreUrl = "") -> None:
     async def look(opened: Store) -> tuple[Sequence[Payment], Sequence[Notice]]:
         return await opened.parked_payments(MOST_SHOWN), await opened.exhausted_notices(MOST_SHOWN)
 
-    payments, notices = seen_in_store(config, store, look)
+    payments, notices = looked(config, store, look)
     for payment in payments:
         typer.echo(_about_payment(payment))
     for notice in notices:
@@ -54,21 +47,6 @@ def parked(config: ConfigFile = None, store: StoreUrl = "") -> None:
 
 
 COMMANDS: list[Callable[..., Any]] = [audit, parked]
-
-
-def seen_in_store(config: Path | None, store: str, look: Callable[[Store], Awaitable[Result]]) -> Result:
-    """What `look` sees in the store that the settings name."""
-    from anytill.bootstrap import looking
-    from anytill.config import read_settings
-
-    async def seen(settings: Settings) -> Result:
-        async with looking(settings) as opened:
-            return await look(opened)
-
-    given: dict[str, object] = {"store.url": store} if store else {}
-    with refused_in_a_sentence():
-        text = text_of("--config", config) if config else ""
-        return asyncio.run(seen(read_settings(text, os.environ, given)))
 
 
 def _about_payment(payment: Payment) -> str:
