@@ -14,7 +14,8 @@ from anytill.core.answer import SILENCE, Answer
 from anytill.core.errors import AmountNotAllowed, InvalidPayCode, NotSupported, OrderConflict, PayCodeInUse
 from anytill.core.money import HKD
 from anytill.core.payment import Method, Payment, PayOrder, RefundOrder, Verdict, fingerprint
-from anytill.core.receipt import Amount, Row, payment_receipt
+from anytill.core.receipt import Amount, Row
+from anytill.core.receipt_text import payment_receipt
 from anytill.core.secret import Secret
 from anytill.core.takings import Takings
 from anytill.core.wallet import Wallet

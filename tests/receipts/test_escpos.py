@@ -7,19 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytill.core.columns import width
-from anytill.core.receipt import (
-    PAYMENT_TITLES,
-    REFUND_TITLES,
-    Amount,
-    QrCode,
-    Receipt,
-    Row,
-    Rule,
-    Space,
-    Text,
-    Title,
-    printable,
-)
+from anytill.core.receipt import Amount, QrCode, Receipt, Row, Rule, Space, Text, Title, printable
+from anytill.core.receipt_text import PAYMENT_TITLES, REFUND_TITLES
 from anytill.receipts.escpos import escpos
 from anytill.receipts.layout import PAPERS, Line, lines
 from anytill.receipts.paper import COLUMN_DOTS, Code, Cut, Run, read_escpos

@@ -10,15 +10,8 @@ import pytest
 
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Method, Payment, Refund, Verdict
-from anytill.core.receipt import (
-    MAX_CHARACTERS,
-    PAYMENT_TITLES,
-    REFUND_TITLES,
-    Amount,
-    Row,
-    payment_receipt,
-    refund_receipt,
-)
+from anytill.core.receipt import MAX_CHARACTERS, Amount, Row
+from anytill.core.receipt_text import PAYMENT_TITLES, REFUND_TITLES, payment_receipt, refund_receipt
 from anytill.core.wallet import Wallet
 from anytill.receipts import paper
 

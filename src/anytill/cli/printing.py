@@ -20,7 +20,8 @@ from anytill.cli.stores import ConfigFile, StoreUrl, looked
 
 if TYPE_CHECKING:
     from anytill.core.payment import Payment, Refund
-    from anytill.core.receipt import Copy, Receipt
+    from anytill.core.receipt import Receipt
+    from anytill.core.receipt_text import Copy
     from anytill.ports import Store
 
 #: Where systems keep their fonts with Chinese characters.
@@ -50,7 +51,7 @@ FONT_PLACES: Final = tuple(
 
 
 class CopyName(StrEnum):
-    """For whom the receipt is; the words of `core.receipt.Copy`, which is imported late."""
+    """For whom the receipt is; the words of `core.receipt_text.Copy`, which is imported late."""
 
     MERCHANT = "merchant"
     PAYER = "payer"
@@ -129,7 +130,8 @@ async def _refund(opened: Store, payment: Payment, number: str) -> Refund | None
 def _slip(
     shop: str, payment: Payment, refund: Refund | None, copy: CopyName | None, *, reprint: bool, qr: bool
 ) -> Receipt:
-    from anytill.core.receipt import Copy, QrCode, Receipt, payment_receipt, refund_receipt
+    from anytill.core.receipt import QrCode, Receipt
+    from anytill.core.receipt_text import Copy, payment_receipt, refund_receipt
 
     whose: Copy | None = Copy(copy) if copy else None
     if refund is None:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from anytill.core.ids import beijing, beijing_ms
-from anytill.core.receipt import WALLET_NAMES, Receipt, payment_receipt, summary_receipt
+from anytill.core.receipt import Receipt
+from anytill.core.receipt_text import WALLET_NAMES, payment_receipt, summary_receipt
 from anytill.core.records import changed
 from anytill.core.takings import Takings
 from anytill.dialects.qfpay import answers, words

@@ -9,8 +9,8 @@
 The left one is a payment's slip, also when it is printed again, the right one a refund's; both follow the document's
 samples line by line as far as they can be read (3.1, 3.3, 3.5). The till turns `\\x1b` into the byte and sends the
 lines to its printer, so a text of the caller's must never form such a code: its backslashes become full-width ones,
-and control characters were dropped by the receipt. What a receipt says is `core.receipt`'s; which of its rows the slip
-has, and what it calls them, is the two tables here.
+and control characters were dropped by the receipt. What a receipt says is `core.receipt_text`'s; which of its rows the
+slip has, and what it calls them, is the two tables here.
 """
 
 from __future__ import annotations
@@ -22,18 +22,8 @@ from typing import Final
 from anytill.core import columns
 from anytill.core.money import CNY
 from anytill.core.payment import Payment, Refund
-from anytill.core.receipt import (
-    Amount,
-    Receipt,
-    Row,
-    Rule,
-    Space,
-    Text,
-    Title,
-    payment_receipt,
-    printable,
-    refund_receipt,
-)
+from anytill.core.receipt import Amount, Receipt, Row, Rule, Space, Text, Title, printable
+from anytill.core.receipt_text import payment_receipt, refund_receipt
 from anytill.dialects.semoor.messages import DM
 from anytill.wire.amounts import format_yuan
 

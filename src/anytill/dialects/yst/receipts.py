@@ -13,7 +13,7 @@
     …
 
 The merchant's copy comes first, then two empty lines, then the payer's. Which facts a receipt may tell is
-`core.receipt`'s affair; this picks the sample's, in the sample's order. The table gives `receipts` 500 characters.
+`core.receipt_text`'s affair; this picks the sample's, in the sample's order. The table gives `receipts` 500 characters.
 """
 
 from __future__ import annotations
@@ -22,17 +22,8 @@ from typing import Final
 
 from anytill.core.money import CNY
 from anytill.core.payment import Payment, Refund
-from anytill.core.receipt import (
-    COPY_NAMES,
-    Amount,
-    Copy,
-    Receipt,
-    Row,
-    Title,
-    payment_receipt,
-    printable,
-    refund_receipt,
-)
+from anytill.core.receipt import Amount, Receipt, Row, Title, printable
+from anytill.core.receipt_text import COPY_NAMES, Copy, payment_receipt, refund_receipt
 from anytill.wire.amounts import format_yuan
 
 MAX_CHARACTERS: Final = 500
