@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytill.wire.errors import Ambiguous, BadField
-from anytill.wire.one_meaning import refuse_separators
+from anytill.wire.one_meaning import refuse_blurring, refuse_separators
 from anytill.wire.signing import joined
 
 # An order whose names and values are joined.
@@ -19,6 +19,17 @@ ORDER = {"agent_id": "1", "body": "tea", "mch_id": "2", "method": "pay", "total_
 
 def guard_order(fields: Mapping[str, str]) -> None:
     refuse_separators(fields, ORDER_FREE, ORDER_NAMES, required=ORDER_REQUIRED)
+
+
+@pytest.mark.parametrize("name", ["key", "Key", "kEY", "KEY", "Sign", "SIGN", "siGn"])
+def test_no_field_is_called_like_the_key_or_a_second_signature(name: str) -> None:
+    with pytest.raises(BadField) as caught:
+        refuse_blurring({**ORDER, name: "1"})
+    assert caught.value.field == name
+
+
+def test_other_names_blur_nothing() -> None:
+    refuse_blurring({**ORDER, "keys": "1", "signs": "2", "k": "3", "": "4"})
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ names among them, every value allowed for its name. What the two guards ask diff
   that nobody knows begins no field inside a value, so that `a=1&b=2` may stand in a free text; what is left to a
   forger is to move such a tail between the free text and a field that is never read.
 
+Beside the latter stands `refuse_blurring`: where the key follows as `&key=S`, no field may be called as it is.
+
 Both are exact and bounded: what would take too long to decide is refused.
 """
 
@@ -33,6 +35,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from anytill.wire.errors import Ambiguous, BadField
@@ -41,8 +44,20 @@ from anytill.wire.signing import NOT_SIGNED, sorted_pairs
 #: The most places where a field may begin: as many as a form may have fields, and a good many more.
 MOST_BORDERS: Final = 256
 
+# `key` and `sign` in any case of their letters, but for `sign` itself.
+_BLURRING = frozenset(
+    "".join(letters) for word in ("key", "sign") for letters in product(*zip(word, word.upper(), strict=True))
+) - {"sign"}
 _BORDER = re.compile(r"(?:^|&)([A-Za-z0-9_.]{1,64})=")
 _HIDDEN = re.compile(r"&([A-Za-z0-9_.]{1,64})=")
+
+
+def refuse_blurring(names: Collection[str]) -> None:
+    """Raise BadField for a name that would run into the key's own place in the signed text, and for a second `Sign`,
+    which is nobody's honest field."""
+    if _BLURRING.isdisjoint(names):
+        return
+    raise BadField(next(name for name in names if name in _BLURRING), "left out")
 
 
 def refuse_separators(
@@ -62,6 +77,8 @@ def refuse_separators(
     request. `required` are names without which the caller accepts no request. `keep_empty` and `fold_case` must be
     those of the signature.
     """
+    if "&" not in "".join(fields.values()):
+        return  # nearly always
     pairs = sorted_pairs(fields, keep_empty=keep_empty, skip=skip, fold_case=fold_case)
     with_ampersand = [name for name, value in pairs if "&" in value]
     if not with_ampersand:

@@ -16,6 +16,7 @@ from anytill.dialects.semoor.messages import FORMS, NAMES, Origin
 from anytill.wire.errors import BadSignature, WireError
 from anytill.wire.flatxml import encode_element
 from anytill.wire.http import HttpRequest
+from anytill.wire.times import format_time, parse_time
 from tests.dialects.semoor.desk import DEVICE, KEY, OP, REPRINT, VECTORS, Desk, sha1, signed, signed_text, tree
 
 BEIJING = timezone(timedelta(hours=8))
@@ -81,8 +82,8 @@ def test_a_refunds_number_is_the_second_before_the_one_beside_it(vector: Mapping
     told = datetime.strptime(vector["pay_time"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
     seconds = int(vector["pay_id"].removeprefix(vector["dm_id"]))
     assert seconds == int(told.timestamp()) - vector["seconds_early"]
-    assert codec.parse_time(vector["pay_time"], "pay_time") == int(told.timestamp()) * 1_000
-    assert codec.format_time((seconds + vector["seconds_early"]) * 1_000) == vector["pay_time"]
+    assert parse_time(vector["pay_time"], "pay_time") == int(told.timestamp()) * 1_000
+    assert format_time((seconds + vector["seconds_early"]) * 1_000) == vector["pay_time"]
 
 
 @named("attacks")

@@ -10,6 +10,7 @@ from anytill.dialects.yst import codec, messages, notices
 from anytill.dialects.yst.messages import NOTICE
 from anytill.wire.errors import BadSignature, WireError
 from anytill.wire.http import HttpResponse
+from anytill.wire.times import format_time, parse_time
 from tests.dialects.yst import desk as till
 from tests.dialects.yst.desk import DSN, KEY
 
@@ -142,8 +143,8 @@ def test_what_counts_as_heard(body: bytes, status: int, heard: bool) -> None:
 
 def test_times() -> None:
     assert codec.server_time(1_433_819_868_051) == "2015-06-09 11:17:48:051"
-    assert codec.pay_time(1_433_819_868_999) == "2015-06-09 11:17:48"
-    assert codec.parse_time("2015-06-09 11:17:48", "pay_time") == 1_433_819_868_000
+    assert format_time(1_433_819_868_999) == "2015-06-09 11:17:48"
+    assert parse_time("2015-06-09 11:17:48", "pay_time") == 1_433_819_868_000
     for bad in (
         "",
         "2015-06-09",
@@ -153,7 +154,7 @@ def test_times() -> None:
         "２015-06-09 11:17:48",
     ):
         with pytest.raises(WireError):
-            codec.parse_time(bad, "pay_time")
+            parse_time(bad, "pay_time")
 
 
 def test_every_request_has_an_answer_of_its_name() -> None:

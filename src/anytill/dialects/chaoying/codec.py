@@ -22,29 +22,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import product
 from typing import Final
 
-from anytill.core.ids import BEIJING, beijing_ms, beijing_text
+from anytill.core.ids import beijing_text
 from anytill.core.secret import Secret
 from anytill.dialects.chaoying.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN_NAMES
 from anytill.dialects.chaoying.rows import ANSWER_NAMES, ANSWER_TEXT, ANSWERS_ALWAYS, NOTICE_NAMES
-from anytill.wire import jsontext
+from anytill.wire import jsontext, times
 from anytill.wire.errors import BadField, BadSignature, Malformed, TooLarge, WireError
 from anytill.wire.form import decode_form, decode_query, encode_form
 from anytill.wire.http import FORM, HttpRequest
-from anytill.wire.one_meaning import refuse_separators
+from anytill.wire.one_meaning import refuse_blurring, refuse_separators
 from anytill.wire.signing import joined, md5_upper, same_digest
 
 MAX_BODY: Final = 256 * 1024
 MAX_QUERY: Final = 8 * 1024
 NOTICE_HEARD: Final = "success"
-# `key` would run into the key's own place in the signed text; a second `Sign` is nobody's honest field.
-_BLURRING = frozenset(
-    "".join(letters) for word in ("key", "sign") for letters in product(*zip(word, word.upper(), strict=True))
-) - {"sign"}
-_TIME = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2}) ?([0-9]{2}):?([0-9]{2}):?([0-9]{2})")
 _GOODS_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _COUNT = re.compile(r"[1-9][0-9]{0,9}")
 _PRICE = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -104,9 +97,7 @@ def verify(fields: Mapping[str, str], keys: Sequence[Secret]) -> Signed:
 
 def refuse_second_meaning(fields: Mapping[str, str], signed: Signed) -> None:
     """Raises WireError when other fields would have the same signature."""
-    _refuse_blurring(fields)
-    if "&" not in "".join(fields.values()):
-        return
+    refuse_blurring(fields)
     refuse_separators(fields, FREE_TEXT, KNOWN_NAMES, required=ALWAYS_REQUIRED, fold_case=signed.fold_case)
 
 
@@ -117,16 +108,8 @@ def refuse_second_notice(fields: Mapping[str, str], signed: Signed) -> None:
 
 def refuse_second_answer(fields: Mapping[str, str], signed: Signed) -> None:
     """The same for an answer. Raises WireError."""
-    _refuse_blurring(fields)
-    if "&" not in "".join(fields.values()):
-        return
+    refuse_blurring(fields)
     refuse_separators(fields, ANSWER_TEXT, ANSWER_NAMES, required=ANSWERS_ALWAYS, fold_case=signed.fold_case)
-
-
-def _refuse_blurring(fields: Mapping[str, str]) -> None:
-    for name in fields:
-        if name in _BLURRING:
-            raise BadField(name, "left out")
 
 
 def encode_signed_form(fields: Mapping[str, str], key: Secret) -> bytes:
@@ -205,14 +188,7 @@ def format_time(at_ms: int) -> str:
 
 def parse_time(text: str, name: str) -> int:
     """Milliseconds since 1970 from yyyyMMddHHmmss, or from the dashed form of one sample. Raises BadField."""
-    match = _TIME.fullmatch(text)
-    if match is not None:
-        year, month, day, hour, minute, second = map(int, match.groups())
-        try:
-            return beijing_ms(datetime(year, month, day, hour, minute, second, tzinfo=BEIJING))
-        except ValueError:
-            pass
-    raise BadField(name, "a time as yyyyMMddHHmmss")
+    return times.parse_time(text, name, (times.BARE, times.DASHED))
 
 
 def _array(text: str, name: str) -> list[jsontext.Json]:

@@ -20,6 +20,7 @@ from anytill.dialects.semoor import codec, printinfo, words
 from anytill.dialects.semoor.codec import Answer, element, escaped
 from anytill.dialects.semoor.messages import DM, DONE, NOT_DONE, PAY_TYPES, REFUND_TYPE, XAML
 from anytill.wire.amounts import format_yuan
+from anytill.wire.times import format_time
 
 _NAME: Final = "semoor"
 #: As much of a text of the till's as fits the popup.
@@ -90,13 +91,13 @@ def refund(payment: Payment, refund: Refund, no: str, view: View) -> Answer:
     last = {"pay_id": payment.channel_trade_no, "no": no, "type_id": REFUND_TYPE}
     if refund.state is not RefundState.DONE:
         return codec.dm({**attributes, **last})
-    back, back_at = format_yuan(-refund.refunded_fen), codec.format_time(refund.ended_at_ms or refund.created_at_ms)
+    back, back_at = format_yuan(-refund.refunded_fen), format_time(refund.ended_at_ms or refund.created_at_ms)
     attributes |= {"pay_time": back_at, "total": back, **last}
     if not view.with_slip:
         return codec.dm(attributes)
     operator = refund.details.get("operator_id", "")
     slip = printinfo.refund_slip(payment, refund, shop=view.company, device=view.device, operator=operator)
-    line = _bill_line(payment, view.company, codec.format_time(payment.created_at_ms), slip)
+    line = _bill_line(payment, view.company, format_time(payment.created_at_ms), slip)
     told = (
         ("账单号: ", payment.payment_id),
         ("付款时间: ", _paid_at(payment)),
@@ -137,7 +138,7 @@ def bill(payment: Payment, refunds: Sequence[Refund]) -> Answer:
     for each in done:
         # In both samples this number holds the second before the one that is told: when the refund was asked for.
         own_number = f"{number}{each.created_at_ms // 1_000}"
-        when = codec.format_time(each.ended_at_ms or each.created_at_ms)
+        when = format_time(each.ended_at_ms or each.created_at_ms)
         lines.append(_movement(payment.wallet, format_yuan(-each.refunded_fen), when, own_number))
     return codec.dm(attributes, "".join(lines))
 
@@ -153,7 +154,7 @@ def config(server: str, company: str, wallets: Sequence[Wallet]) -> Answer:
 
 def time(now_ms: int) -> Answer:
     """The answer of time.php."""
-    return codec.dm({"ok": DONE, "time": codec.format_time(now_ms), "timestamp": str(now_ms // 1_000)})
+    return codec.dm({"ok": DONE, "time": format_time(now_ms), "timestamp": str(now_ms // 1_000)})
 
 
 def activated(device_id: str, secret: str, server: str) -> Answer:
@@ -183,7 +184,7 @@ def _unpaid(payment: Payment) -> dict[str, str]:
 
 
 def _paid_at(payment: Payment) -> str:
-    return codec.format_time(payment.paid_at_ms or payment.created_at_ms)
+    return format_time(payment.paid_at_ms or payment.created_at_ms)
 
 
 def _movement(wallet: Wallet, total: str, when: str, pay_id: str) -> str:

@@ -28,6 +28,7 @@ from anytill.wire.amounts import format_yuan, parse_yuan
 from anytill.wire.errors import BadField, MissingField
 from anytill.wire.flatxml import Element
 from anytill.wire.http import FORM, HttpRequest, HttpResponse
+from anytill.wire.times import parse_time
 
 #: What an order's details may hold for this protocol.
 _EXTRAS: Final = ("dic_amount", "infoaddo", "operator_id")
@@ -138,7 +139,7 @@ class Client:
             state = RefundState.RETURNED_TO_CASH if returned else RefundState.FAILED
             return replace(refund, state=state, reason=told.get("info", ""))
         back_fen = _negative(answer, "total")
-        at_ms = codec.parse_time(_required(answer, "pay_time"), "pay_time")
+        at_ms = parse_time(_required(answer, "pay_time"), "pay_time")
         return replace(refund, state=RefundState.DONE, amount_fen=back_fen, refunded_fen=back_fen, ended_at_ms=at_ms)
 
     async def query_refund(self, ref: RefundRef) -> Refund:
@@ -218,7 +219,7 @@ def _payment(answer: Element, known: Payment) -> Payment:
         currency=words.currency_of(info),
         payer_id=told.get("openid", ""),
         channel_trade_no=told.get("pay_id", ""),
-        paid_at_ms=codec.parse_time(_required(answer, "pay_time"), "pay_time"),
+        paid_at_ms=parse_time(_required(answer, "pay_time"), "pay_time"),
     )
 
 

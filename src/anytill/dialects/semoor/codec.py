@@ -19,34 +19,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-from itertools import product
 from typing import Final, NewType
 from xml.sax.saxutils import escape
 
-from anytill.core.ids import BEIJING, beijing, beijing_ms
 from anytill.core.secret import Secret
 from anytill.dialects.semoor.messages import ALWAYS_REQUIRED, FREE_TEXT, KNOWN_NAMES, XAML
 from anytill.wire import flatxml
-from anytill.wire.errors import BadField, BadSignature, Malformed, TooLarge
+from anytill.wire.errors import BadSignature, Malformed, TooLarge
 from anytill.wire.flatxml import Element
 from anytill.wire.form import decode_form, decode_query, encode_form
 from anytill.wire.http import FORM, HttpRequest
-from anytill.wire.one_meaning import refuse_separators
+from anytill.wire.one_meaning import refuse_blurring, refuse_separators
 from anytill.wire.signing import joined, same_digest, sha1_upper
 
 MAX_BODY: Final = 64 * 1024
 MAX_ANSWER: Final = 256 * 1024
 ROOT: Final = "dm"
-# `key` would run into the key's own place in the signed text; a second `Sign` is nobody's honest field.
-_BLURRING: Final = frozenset(
-    "".join(letters) for word in ("key", "sign") for letters in product(*zip(word, word.upper(), strict=True))
-) - {"sign"}
 # What is markup, or a control character, or no character at all.
 _SPECIAL: Final = re.compile("[^\n -!#-%'-;=?-\\x7e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUOTES: Final = {'"': "&quot;", "\r": "&#13;", "\t": "&#9;"}
-_TIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?")
 
 
@@ -111,11 +102,7 @@ def refuse_second_meaning(signed: Signed) -> None:
 
     Readings with empty fields are looked at in any case, since such digests are accepted.
     """
-    for name in signed.fields:
-        if name in _BLURRING:
-            raise BadField(name, "left out")
-    if "&" not in "".join(signed.fields.values()):
-        return
+    refuse_blurring(signed.fields)
     refuse_separators(signed.fields, FREE_TEXT, KNOWN_NAMES, required=ALWAYS_REQUIRED, keep_empty=True)
 
 
@@ -163,29 +150,7 @@ def decode_answer(body: bytes) -> Element:
     return flatxml.parse_element(body, ROOT, max_bytes=MAX_ANSWER, namespaces=(XAML,))
 
 
-def format_time(at_ms: int) -> str:
-    """yyyy-MM-dd HH:mm:ss in Beijing."""
-    return _second_text(at_ms // 1_000)
-
-
-def parse_time(text: str, name: str) -> int:
-    """Milliseconds since 1970 from yyyy-MM-dd HH:mm:ss. Raises BadField."""
-    match = _TIME.fullmatch(text)
-    if match is not None:
-        year, month, day, hour, minute, second = map(int, match.groups())
-        try:
-            return beijing_ms(datetime(year, month, day, hour, minute, second, tzinfo=BEIJING))
-        except ValueError:
-            pass
-    raise BadField(name, "a time as yyyy-MM-dd HH:mm:ss")
-
-
 def server_of(request: HttpRequest) -> str:
     """The address under which a device reaches us, from what it called us; empty when that is no plain host."""
     host = request.headers.get("host", "")
     return f"http://{host}" if _HOST.fullmatch(host) else ""
-
-
-@lru_cache(maxsize=1_024)
-def _second_text(at_s: int) -> str:
-    return beijing(at_s * 1_000).strftime("%Y-%m-%d %H:%M:%S")

@@ -15,9 +15,10 @@ from urllib.parse import quote
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import AT_THE_TILL, Method, Payment, Refund
 from anytill.core.wallet import Wallet
-from anytill.dialects.yst import codec, receipts, words
+from anytill.dialects.yst import receipts, words
 from anytill.dialects.yst.messages import CHANNELS, PAYMENT_ANSWER, REFUND_ANSWER, REVOKE_ANSWER
 from anytill.dialects.yst.words import MAX_MSG, Refused, Status, Word
+from anytill.wire.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _payment(payment: Payment, word: Word, printer: Printer, ways: Mapping[str, 
         return Told(fields, PAYMENT_ANSWER)
     fields["cash_fee"] = str(payment.paid_fen)
     fields["coupon_fee"] = str(payment.coupon_fen)
-    fields["pay_time"] = codec.pay_time(payment.paid_at_ms or payment.created_at_ms)
+    fields["pay_time"] = format_time(payment.paid_at_ms or payment.created_at_ms)
     lines = receipts.of_payment(payment, shop=printer.shop, operator=printer.operator)
     return Told(fields, PAYMENT_ANSWER, lines)
 

@@ -33,6 +33,7 @@ from anytill.wire.amounts import format_yuan, parse_fen
 from anytill.wire.errors import BadField, MissingField
 from anytill.wire.http import HttpRequest, HttpResponse
 from anytill.wire.signing import md5_upper
+from anytill.wire.times import parse_time
 
 REMEMBERED: Final = 10_000
 _REASON: Final = "退款"
@@ -260,7 +261,7 @@ def _payment(answer: Mapping[str, str], known: Payment) -> Payment:
         payment,
         paid_fen=paid_fen,
         coupon_fen=coupon_fen,
-        paid_at_ms=codec.parse_time(time, "pay_time") if time else None,
+        paid_at_ms=parse_time(time, "pay_time") if time else None,
     )
 
 

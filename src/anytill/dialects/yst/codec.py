@@ -28,14 +28,11 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
-from anytill.core.ids import BEIJING, beijing, beijing_ms
 from anytill.core.secret import Secret
 from anytill.dialects.yst.messages import OLDER_NAMES
-from anytill.wire import flatxml
+from anytill.wire import flatxml, times
 from anytill.wire.ciphers import (
     BLOCK,
     decode_base64,
@@ -60,7 +57,6 @@ _ANSWER: Final = ("timestamp", "data", "signature")
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
 #: The vendor's SDK is given the key as base64 of a number and the key behind it.
 _WRAPPED_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22,62}={0,2}")
-_TIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _WHITE_SPACE: Final = b"\t\r\n "
 _BLANKS: Final = b"\0 \t\r\n"
 
@@ -235,29 +231,7 @@ def is_heard(response: HttpResponse) -> bool:
 
 def server_time(at_ms: int) -> str:
     """`2015-06-09 11:17:48:751` in Beijing: a colon before the milliseconds."""
-    return f"{_second(at_ms // 1_000)}:{at_ms % 1_000:03d}"
-
-
-def pay_time(at_ms: int) -> str:
-    """`2015-06-09 11:17:18` in Beijing."""
-    return _second(at_ms // 1_000)
-
-
-def parse_time(text: str, name: str) -> int:
-    """Milliseconds since 1970 from `2015-06-09 11:17:18`. Raises BadField."""
-    match = _TIME.fullmatch(text)
-    if match is not None:
-        year, month, day, hour, minute, second = map(int, match.groups())
-        try:
-            return beijing_ms(datetime(year, month, day, hour, minute, second, tzinfo=BEIJING))
-        except ValueError:
-            pass
-    raise BadField(name, "a time as yyyy-MM-dd HH:mm:ss")
-
-
-@lru_cache(maxsize=1_024)
-def _second(at_s: int) -> str:
-    return beijing(at_s * 1_000).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{times.format_time(at_ms)}:{at_ms % 1_000:03d}"
 
 
 def _inner_answer(fields: Mapping[str, str], receipts: Sequence[str]) -> bytes:

@@ -25,6 +25,7 @@ from anytill.ports import Letter
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField, MissingField
 from anytill.wire.http import HttpResponse
+from anytill.wire.times import format_time, parse_time
 
 _S: Final = 1_000
 
@@ -47,7 +48,7 @@ class ResultNotices:
             "chan_trans_id": payment.channel_trade_no,
             "total_fee": str(payment.amount_fen),
             "status": Status.DONE.value,
-            "pay_time": codec.pay_time(payment.paid_at_ms or payment.created_at_ms),
+            "pay_time": format_time(payment.paid_at_ms or payment.created_at_ms),
             "attach": payment.attach,
         }
         return {name: values[name] for name in NOTICE if values.get(name)}
@@ -73,7 +74,7 @@ def read(fields: Mapping[str, str], account: str) -> Payment:
     if fields["channel"] not in WALLETS:
         raise BadField("channel", "one of the payment channels")
     amount_fen = parse_fen(fields["total_fee"], field="total_fee")
-    paid_at_ms = codec.parse_time(fields["pay_time"], "pay_time")
+    paid_at_ms = parse_time(fields["pay_time"], "pay_time")
     # Anything but a clear yes is for the merchant to ask about.
     paid = fields.get("status") == Status.DONE
     return Payment(
