@@ -97,7 +97,8 @@ def program(name: str) -> str:
 
 
 def test_it_keeps_the_law_of_every_dialect(copy: Path) -> None:
-    suites = ("tests/dialects/test_every_dialect.py", "tests/dialects/test_across_dialects.py")
+    names = ("test_every_dialect", "test_across_dialects", "test_records")
+    suites = (f"tests/dialects/{each}.py" for each in names)
     told = run(copy, sys.executable, "-m", "pytest", *suites, "-k", f"{NAME} and not postgres", *QUIET)
     assert " passed" in told
     assert "skipped" not in told
