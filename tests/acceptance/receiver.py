@@ -20,6 +20,8 @@ class Notice:
     at_ms: int
     path: str
     fields: Mapping[str, str]
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
 
 
 def read_form(body: bytes) -> Mapping[str, str]:
@@ -50,12 +52,12 @@ class Receiver:
         """An address to put into an order."""
         return f"http://127.0.0.1:{self.port}/heard"
 
-    def take(self, path: str, body: bytes) -> Answer:
+    def take(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Note one try."""
         at_ms = self.now_ms()
         fields = self.read(body)
         with self._lock:
-            self._heard.append(Notice(at_ms, path, fields))
+            self._heard.append(Notice(at_ms, path, fields, body, headers))
             return self.answer(len(self._heard))
 
 
@@ -69,7 +71,8 @@ def listening(receiver: Receiver) -> Iterator[Receiver]:
             sent = self.rfile.read(length)
             if len(sent) < length:  # whoever sent it was killed half way
                 return
-            status, body = receiver.take(self.path, sent)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, body = receiver.take(self.path, sent, headers)
             with suppress(ConnectionError):  # killed while it waited for our answer
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))

@@ -3,6 +3,7 @@ terminal; and a terminal of a shop, whose key is in the store."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from tests.acceptance.books import verdict
 from tests.acceptance.harness import Demo, Serve, command, until
 from tests.acceptance.qfpay_register import Form, Http, Key, QfpayTill, Tcp
+from tests.acceptance.receiver import Receiver, listening
 from tests.acceptance.terminals import PUBLISHED_KEY, Ecr, Terminal, cable, sale, serving
 from tests.acceptance.tills import Word
 from tests.postgres import fresh_database
@@ -120,23 +122,30 @@ class ShopTerminal(Terminal):
         return {**self.gateway.secrets, "ANYTILL_STORE__URL": self.gateway.store}
 
 
+def _desk(shop: Serve, *arguments: str) -> dict[str, str]:
+    """What a command over the shop's store prints."""
+    done = command(*arguments, "--config", str(shop.config), "--store", shop.store, "--json", environment=shop.secrets)
+    assert done.returncode == 0, done
+    told: dict[str, str] = json.loads(done.stdout)
+    return told
+
+
+def _added(shop: Serve, folder: Path, *options: str) -> tuple[ShopTerminal, dict[str, str]]:
+    """A merchant's new device, and what was told once of it."""
+    _desk(shop, "merchant", "add", "harbour", "Harbour Shop", "--currency", "HKD")
+    issued = _desk(shop, "device", "add", "qfpay", "harbour", "--name", "desk 1", *options)
+    device = ("--config", str(shop.config), "--device", issued["terminal"])
+    terminal = ShopTerminal(folder / "terminal", options=device, key=Key(issued["pos_key"]))
+    terminal.gateway = shop
+    return terminal, issued
+
+
 def test_a_shops_own_terminal(shop: Serve, tmp_path: Path) -> None:
     """The device is added beside the store and gets its key once. Switched off, its register is told; a terminal that
     nobody registered does not start."""
 
-    def desk(*arguments: str) -> dict[str, str]:
-        where = ("--config", str(shop.config), "--store", shop.store, "--json")
-        done = command(*arguments, *where, environment=shop.secrets)
-        assert done.returncode == 0, done
-        told: dict[str, str] = json.loads(done.stdout)
-        return told
-
-    desk("merchant", "add", "harbour", "Harbour Shop", "--currency", "HKD")
-    issued = desk("device", "add", "qfpay", "harbour", "--name", "desk 1")
-    number, key = issued["terminal"], Key(issued["pos_key"])
-    options = ("--config", str(shop.config), "--device", number)
-    terminal = ShopTerminal(tmp_path / "terminal", options=options, key=key)
-    terminal.gateway = shop
+    terminal, issued = _added(shop, tmp_path)
+    number, key = issued["terminal"], terminal.key
     with serving(terminal):
         assert terminal.spoken().startswith(f"QFPay ECR 4.33 · {number}: http://")
         assert not terminal.settings.exists(), "a shop's key is told to nobody"
@@ -147,9 +156,9 @@ def test_a_shops_own_terminal(shop: Serve, tmp_path: Path) -> None:
         assert strange.pay("SHOP-2", 100).code == "4003"
         in_the_open = QfpayTill(till.line, key, Form.PLAIN)
         assert in_the_open.pay("SHOP-3", 100).code == "4003"
-        desk("device", "off", "qfpay", number)
+        _desk(shop, "device", "off", "qfpay", number)
         until(lambda: till.pay("SHOP-4", 100).code == "4007", "the device is off", 20)
-        desk("device", "on", "qfpay", number)
+        _desk(shop, "device", "on", "qfpay", number)
         until(lambda: till.query("SHOP-1").word is Word.YES, "it is on", 20)
         terminal.hang_up()
         assert terminal.terminate() == 0
@@ -161,3 +170,25 @@ def test_a_shops_own_terminal(shop: Serve, tmp_path: Path) -> None:
         True,
         False,
     )
+
+
+@pytest.mark.parametrize("kind", ["cancel", "refund"])
+def test_a_shop_hears_of_its_terminals_payments_and_refunds(shop: Serve, tmp_path: Path, kind: str) -> None:
+    hears = Receiver(answer=lambda _nth: (200, b"SUCCESS"), read=lambda body: dict(json.loads(body)))
+    with listening(hears) as merchant:
+        chosen = () if kind == "cancel" else ("--option", f"refund_notify_type={kind}")
+        terminal, issued = _added(shop, tmp_path, "--option", f"notify_url={merchant.url}", *chosen)
+        with serving(terminal):
+            till = terminal.by_http()
+            paid = till.pay("HEAR-1", 1_800, "wx")
+            until(lambda: len(merchant.heard) == 1, "the payment's notice")
+            back = till.refund("HEAR-1", 500)
+            until(lambda: len(merchant.heard) == 2, "the refund's notice")
+    of_payment, of_refund = (notice.fields for notice in merchant.heard)
+    assert (of_payment["notify_type"], of_payment["out_trade_no"], of_payment["txamt"]) == ("payment", "HEAR-1", "1800")
+    assert of_payment["syssn"] == paid.fields["syssn"]
+    assert (of_refund["notify_type"], of_refund["orig_out_trade_no"], of_refund["txamt"]) == (kind, "HEAR-1", "500")
+    assert (of_refund["syssn"], of_refund["orig_syssn"]) == (back.fields["syssn"], paid.fields["syssn"])
+    for notice in merchant.heard:
+        signed = hashlib.md5(notice.body + issued["notify_key"].encode(), usedforsecurity=False).hexdigest()
+        assert notice.headers["x-qf-sign"] == signed.upper()
