@@ -83,7 +83,7 @@ def with_register(
             desk.elsewhere = Steps(here, clock).elsewhere
             for each in desk.elsewhere:
                 say(_ELSEWHERE.format(number=each.number, terminal=each.terminal or "''"))
-            register = Register(line.client, here, clock, _tell)
+            register = Register(line.client, here, clock, _tell, patience=line.patience)
             if resumed:
                 await _resumed(register, desk.elsewhere)
             return await task(register)

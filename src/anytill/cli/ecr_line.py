@@ -24,6 +24,7 @@ from anytill.dialects import load_dialects
 from anytill.dialects.qfpay import codec, words
 from anytill.dialects.qfpay.client import Client
 from anytill.dialects.qfpay.codec import KeyBytes, PosKey
+from anytill.dialects.qfpay.ends import Patience
 from anytill.dialects.qfpay.sandbox import HTTP_PORT, TCP_PORT, terminal_settings
 from anytill.dialects.qfpay.words import FuncType
 from anytill.ports import Unreachable
@@ -65,6 +66,11 @@ class EcrLine:
     def terminal(self) -> str:
         """The address as the journal has it: written in full, so that it is the same however it was given."""
         return in_full(self.address)
+
+    @property
+    def patience(self) -> Patience:
+        """How long a register waits here. Only a serial line has answers left for those who come after."""
+        return Patience() if self.address.startswith("serial:") else Patience(late_ms=0)
 
     async def aclose(self) -> None:
         """Let go of the line."""

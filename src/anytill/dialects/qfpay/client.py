@@ -45,6 +45,9 @@ _SCANNED: Final = {
     kind.wallet: channel for channel, kind in words.CHANNELS.items() if Method.CARD not in kind.pay_types
 }
 _TAPPED: Final = {scheme: channel for channel, kind in words.CHANNELS.items() for scheme in kind.schemes}
+#: What a trade's or refund's answer says as an end, and by which numbers it is known. A withdrawal's has none.
+_ENDS: Final = frozenset({Code.DONE, Code.FAILED, Code.USER_CANCELLED})
+_NUMBERS: Final = ("syssn", "out_trade_no", "orig_syssn")
 _SCAN_TYPES: Final = {Method.BARCODE: ScanType.SCAN_PAY, Method.QR: ScanType.QRCODE_PAY}
 
 
@@ -88,7 +91,7 @@ class Client:
         """See `ports.Till`."""
         inquiry = Inquiry(out_trade_no=ref.order_no) if ref.order_no else Inquiry(ref.payment_id)
         known = self._recall(ref) or self._blank(ref)
-        return self._remember(readings.payment(await self._ask(inquiry), known))
+        return self._remember(readings.payment_found(await self._ask(inquiry), known))
 
     async def cancel(self, ref: PaymentRef) -> Payment:
         """This protocol takes back only what waits at the terminal, and without a number: see `withdraw`."""
@@ -97,13 +100,15 @@ class Client:
     async def withdraw(self) -> Withdrawn:
         """Take back whatever trade or refund waits at the terminal (5001)."""
         told = await self._ask(CancelRequest())
+        data, inner = told.data or {}, readings.text(told.data or {}, "respcd")
+        if told.respcd in _ENDS and any(data.get(name) for name in _NUMBERS):
+            raise BadField("syssn", "not told: this is another question's answer")
         if told.respcd == Code.DONE:
-            if told.data and (told.data.get("syssn") or told.data.get("out_trade_no")):
-                raise BadField("syssn", "not told: this is another question's answer")
             return Withdrawn.DONE
-        if told.respcd == Code.FAILED:
-            late = readings.text(told.data or {}, "respcd") == words.TOO_LATE.inner
-            return Withdrawn.TOO_LATE if late else Withdrawn.NOTHING
+        if told.respcd == Code.FAILED and inner == words.TOO_LATE.inner:
+            return Withdrawn.TOO_LATE
+        if told.respcd == Code.FAILED and inner in ("", words.NOTHING_TO_CANCEL.inner):
+            return Withdrawn.NOTHING
         readings.check(told)
         return Withdrawn.UNSURE
 

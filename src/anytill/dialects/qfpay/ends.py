@@ -33,6 +33,7 @@ class Patience:
     again_ms: int = 2_000  # between two inquiries
     settled_ms: int = 10_000  # how long "there is none" must last before it is believed
     most_ms: int = 300_000  # then the end stays open
+    late_ms: int = 2_000  # how long answers may still come that a register asked for who was killed; on a serial line
 
 
 class NoPayment(StrEnum):
@@ -116,6 +117,7 @@ class RefundSearch:
         self._told = told if told and told.state not in OPEN_REFUND_STATES else None
         self._patience = patience
         self._absence = _Absence(patience)
+        self._in_doubt = False  # the last look contradicted
         self._taken_since_ms: int | None = None  # since when the payment shows that the terminal has it
         self._silences = 0
 
@@ -160,10 +162,14 @@ class RefundSearch:
             done = self._told is not None and self._told.state is RefundState.DONE
             return self._told if done and self._silences >= _MOST_SILENCES else None
         self._silences = 0
+        if word.verdict is Verdict.OPEN:
+            return None  # it was paid: this is no word about it
         gone_fen = word.reserved_fen - self._task.before_fen
         if word.verdict is not Verdict.PAID or gone_fen not in (0, self._task.order.amount_fen):
-            self.contradicted = True
+            # One look may be the late answer to an earlier question; the next one is not.
+            self.contradicted, self._in_doubt = self._in_doubt, True
             return None
+        self._in_doubt = False
         if self._told is not None:
             fits = self._told.state is RefundState.RETURNED_TO_CASH or (
                 bool(gone_fen) is (self._told.state is RefundState.DONE)

@@ -105,7 +105,8 @@ class TerminalNotices:
 
     def encode(self, notice: Notice, credential: Credential, now_ms: int, nonce: str) -> Letter:
         """See `ports.NoticeForm`."""
-        names = _REFUND_NAMES if notice.refund_id else _PAYMENT_NAMES
+        # By what it says: a former version that tried it has not kept what it is about.
+        names = _REFUND_NAMES if "orig_syssn" in notice.facts else _PAYMENT_NAMES
         facts = {"notify_type": refund_notify_type(credential.options).value, **notice.facts}
         fields: dict[str, Json] = {name: facts[name] for name in names if name in facts}
         body = jsontext.encode(fields)

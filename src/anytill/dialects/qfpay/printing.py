@@ -6,7 +6,7 @@ the register asks for each copy itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from anytill.core.ids import beijing, beijing_ms
@@ -19,6 +19,7 @@ from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.counter import Caller
 from anytill.dialects.qfpay.messages import PrintReceipt
 from anytill.dialects.qfpay.words import CHANNELS, CallRefused, Channel
+from anytill.wire.jsontext import Json
 
 _TITLES: Final = {str(channel): CHANNELS[channel].title for channel in Channel}
 
@@ -29,7 +30,9 @@ async def print_receipt(caller: Caller, asked: PrintReceipt) -> Told:
     payment = await caller.till.query(payment.ref)
     shop = await caller.shop()
     payment = changed(payment, order_no=answers.out_trade_no(payment))
-    return await _printed(caller, payment_receipt(payment, shop=shop.name, device=shop.terminal))
+    slip = payment_receipt(payment, shop=shop.name, device=shop.terminal)
+    # Named, or on a line "printed" could be taken for "taken back".
+    return await _printed(caller, slip, {"syssn": payment.payment_id})
 
 
 async def print_summary(caller: Caller) -> Told:
@@ -50,12 +53,12 @@ async def print_summary(caller: Caller) -> Told:
     return await _printed(caller, receipt)
 
 
-async def _printed(caller: Caller, receipt: Receipt) -> Told:
+async def _printed(caller: Caller, receipt: Receipt, about: Mapping[str, Json] | None = None) -> Told:
     try:
         await caller.counter.panel.print(receipt)
     except OSError:
         raise CallRefused(words.NO_PAPER) from None
-    return answers.told(words.PRINTED)
+    return answers.told(words.PRINTED, about)
 
 
 def _by_title(takings: Sequence[Takings]) -> list[tuple[str, Takings]]:

@@ -40,6 +40,10 @@ _OTHER_REFUSALS: Final = {"1268": PaymentNotFound}
 #: `cancel` of an inquiry: taken back, from the payer's code or from a shown one.
 _TAKEN_BACK: Final = frozenset({"1", "2"})
 _GIVEN_BACK: Final = frozenset({"3", "5"})
+_OF_OTHERS: Final = frozenset({words.TOO_LATE.inner, words.NOTHING_TO_CANCEL.inner, words.NO_PAPER.inner})
+#: Inner codes that say nothing of a payment, and nothing of a refund.
+_NO_PAYMENTS: Final = _OF_OTHERS | (frozenset(words.REFUND_STATES) - frozenset(words.PAYMENT_STATES))
+_NO_REFUNDS: Final = _OF_OTHERS | (frozenset(words.PAYMENT_STATES) - frozenset(words.REFUND_STATES))
 _CURRENCIES: Final = {number: name for name, number in words.CURRENCY_NUMBERS.items()}
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
@@ -91,9 +95,9 @@ def payment(told: Told, asked: Payment) -> Payment:
     """What an answer makes of what was asked or known. Raises a refusal, Unreachable, WireError."""
     data = check(told)
     syssn, order_no = text(data, "syssn"), text(data, "out_trade_no")
-    if text(data, "origssn") not in ("", syssn):
-        raise PaymentNotFound("the number is a refund's")
-    if text(data, "orig_syssn") not in ("", syssn):
+    if _original(data) not in ("", syssn):
+        if syssn and syssn == asked.payment_id:
+            raise PaymentNotFound("the number is a refund's")
         # It bears the payment's `out_trade_no` too, so nothing else shows that another question was answered.
         raise BadField("orig_syssn", "not told of a payment: this is a refund's answer")
     _expect(order_no, asked.order_no, "out_trade_no")
@@ -128,14 +132,29 @@ def payment(told: Told, asked: Payment) -> Payment:
     )
 
 
+def payment_found(told: Told, asked: Payment) -> Payment:
+    """The same for an inquiry, which always says what it found: an end without a number is another question's."""
+    found = payment(told, asked)
+    data = told.data or {}
+    if found.state in _UNPAID and not _names(asked, text(data, "out_trade_no"), text(data, "syssn")):
+        raise BadField("out_trade_no", "told")
+    return found
+
+
 def refund(told: Told, asked: Refund) -> Refund:
     """What an answer to a refund makes of what was asked. Raises a refusal, Unreachable, WireError."""
     data = check(told)
-    original = text(data, "orig_syssn") or text(data, "origssn")
+    original, told_fen = _original(data), _fen(data, "txamt")
+    if text(data, "respcd") in _NO_REFUNDS:
+        raise BadField("respcd", "a refund's: this is another question's answer")
+    if text(data, "syssn") and not original and not asked.refund_id:
+        return replace(asked, state=RefundState.UNKNOWN)  # a payment's answer: nothing in it is the refund's
+    if told_fen and asked.amount_fen and told_fen != asked.amount_fen:
+        raise BadField("txamt", "what was asked for")
     _expect(original, asked.payment_id, "orig_syssn")
     _expect(text(data, "syssn"), asked.refund_id, "syssn")
     state = _refund_state(told, data)
-    told_fen, order_no = _fen(data, "txamt"), text(data, "out_trade_no")
+    order_no = text(data, "out_trade_no")
     named = _names_refund(asked, text(data, "syssn"), original, order_no)
     if state is RefundState.DONE and not (named and told_fen):
         state = RefundState.UNKNOWN
@@ -250,8 +269,10 @@ _UNPAID: Final = frozenset({PaymentState.FAILED, PaymentState.CLOSED, PaymentSta
 
 
 def _payment_state(told: Told, data: Data) -> PaymentState:
-    """PAID where outer and inner code say so; an unpaid end where neither speaks against it."""
+    """PAID where outer and inner code say so; an unpaid end where neither speaks against it. Raises BadField."""
     inner = text(data, "respcd")
+    if inner in _NO_PAYMENTS:
+        raise BadField("respcd", "a payment's: this is another question's answer")
     state = words.PAYMENT_STATES.get(inner) or _OTHER_PAYMENT_STATES.get(inner)
     if state is PaymentState.PAID:
         if told.respcd != Code.DONE:
@@ -282,6 +303,11 @@ def _refund_state(told: Told, data: Data) -> RefundState:
     if told.respcd in (Code.USER_CANCELLED, Code.FAILED) and state is not RefundState.UNKNOWN:
         return state or RefundState.FAILED
     return state if state is not None and told.respcd in _SAY_NO else RefundState.UNKNOWN
+
+
+def _original(data: Data) -> str:
+    """The payment that a refund's answer names; trades and inquiries spell it differently."""
+    return text(data, "orig_syssn") or text(data, "origssn")
 
 
 def _expect(told: str, asked: str, name: str) -> None:

@@ -31,6 +31,7 @@ from anytill.dialects.qfpay.words import CallRefused, Word
 from anytill.ports import StoreUnavailable
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField
+from anytill.wire.jsontext import Json
 
 #: How long the terminal waits for a refund's end.
 WAITING_MS: Final = 120 * SECOND
@@ -59,6 +60,7 @@ class _Refunding:
         self._amount_fen = request.amount_fen or 0  # 0: all that is left, which is not known yet
         self._currency = ""
         self._order_no = request.order_id
+        self._payment_id = ""  # once it is found
         asked = f"{request.amount_fen or 'all'}{'?' if request.allow_modify else ''}"
         self._details = {_DETAIL_ASKED: asked, DETAIL_TERMINAL: caller.counter.number}
 
@@ -66,7 +68,7 @@ class _Refunding:
         """The end, told. Raises Refusal and CallRefused when nothing was given back."""
         payment = await self._caller.find(self._request.order_id)
         payment = await self._caller.till.query(payment.ref)
-        self._currency = payment.currency
+        self._currency, self._payment_id = payment.currency, payment.payment_id
         earlier = await self._earlier(payment)
         if earlier is not None:
             self._errand.sent, self._amount_fen = True, earlier.amount_fen
@@ -85,13 +87,17 @@ class _Refunding:
     def refused(self, word: Word) -> Told:
         """Nothing was given back."""
         self._show(Stage.REFUSED, hint=word.text)
-        return answers.told(word)
+        return answers.told(word, self._named())
 
     def uncertain(self) -> Told:
         """Nobody knows."""
         word = words.REFUND_WORDS[RefundState.UNKNOWN]
         self._show(Stage.UNCERTAIN, hint=word.text)
-        return answers.told(word)
+        return answers.told(word, self._named())
+
+    def _named(self) -> dict[str, Json]:
+        """What it was about, if that was found: on a line nothing else says which question an answer belongs to."""
+        return {"orig_syssn": self._payment_id} if self._payment_id else {}
 
     async def _told(self, payment: Payment, asked: Awaitable[Refund]) -> Told:
         """What became of the refund, once the gateway has answered."""

@@ -232,7 +232,9 @@ class Register:
         return search.seen(await self._looked_up(task.order.payment), self._clock.now_ms())
 
     async def _is_confirmed(self, refusal: Refusal, task: Task) -> bool:
-        """Whether one inquiry says too that nothing was done, or is refused likewise."""
+        """Whether one inquiry says too that nothing was done, or is refused likewise. First what is late on the line
+        may run out: the refusal may have been an earlier question's, and the next answer too."""
+        await self._clock.sleep_ms(self._patience.late_ms)
         try:
             found = await self._client.query(PaymentRef(task.number) if isinstance(task, Sale) else task.order.payment)
         except PaymentNotFound:
@@ -283,6 +285,8 @@ class Register:
         for task in self.without_end:
             if isinstance(task, GivingBack) and task.order.payment == ref:
                 raise RefundConflict("an earlier refund of this payment has no end yet: resume it first")
+        if payment.reserved_fen < self._steps.gone_fen(ref):
+            raise Unreachable("an earlier question's answer: more than that has gone back")
         left_fen = payment.paid_fen - payment.reserved_fen
         amount_fen = order.amount_fen or left_fen
         if not 0 < amount_fen <= left_fen:

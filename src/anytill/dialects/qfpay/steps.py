@@ -145,6 +145,11 @@ class Steps:
         ends = [task.end for task in self._tasks.values()]
         return {end.refund_id for end in ends if isinstance(end, Refund) and end.refund_id}
 
+    def gone_fen(self, ref: PaymentRef) -> int:
+        """What is back of a payment by the refunds of this journal that were told done."""
+        ends = [task.end for task in self._tasks.values() if isinstance(task, GivingBack) and task.order.payment == ref]
+        return sum(end.refunded_fen for end in ends if end is not None)
+
     async def begin(self, task: Task) -> None:
         """A trade or refund is about to be sent. Raises OSError; then it must not be."""
         line = _sale_line(task.order) if isinstance(task, Sale) else _refund_line(task)
