@@ -171,14 +171,13 @@ def amounts_by_int_semoor(patch: Patch) -> None:
 
 
 def entities_are_resolved_semoor(patch: Patch) -> None:
-    def tree(document: bytes) -> etree._Element:
+    def parsed(body: bytes, max_bytes: int, max_elements: int) -> etree._Element:
         try:
-            return etree.fromstring(document, etree.XMLParser(resolve_entities=True, load_dtd=True))
+            return etree.fromstring(body, etree.XMLParser(resolve_entities=True, load_dtd=True))
         except (etree.XMLSyntaxError, ValueError):
             raise Malformed("not XML") from None
 
-    patch.setattr(flatxml, "_checked", lambda body, *_limits: body)
-    patch.setattr(flatxml, "_tree", tree)
+    patch.setattr(flatxml, "_parsed", parsed)
 
 
 def refused_with_500_teegon(patch: Patch) -> None:

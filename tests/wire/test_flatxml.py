@@ -223,49 +223,6 @@ def test_trees_are_read_as_they_were_written(element: Element) -> None:
     assert flatxml.parse_element(flatxml.encode_element(element), element.name) == element
 
 
-def seldom(usual: str, *others: str) -> st.SearchStrategy[str]:
-    return st.sampled_from([usual] * 20 + [*others])
-
-
-PLAIN = st.lists(
-    st.tuples(
-        st.sampled_from(
-            [*"abcde"] * 4 + ["xml", "xmlns", "_", "a.b-c", "a b", "1", "a" * 64, "a" * 65, "", "a/", "!a"]
-        ),
-        st.text(string.printable[:62] + " 茶\n", max_size=4) | seldom("", "]]>", ">", "&#65;", "\r", "\x7f", "\ufffe"),
-        seldom("", " ", "/", "x"),
-    ),
-    max_size=4,
-)
-
-
-@given(PLAIN, seldom("", " ", "\ufeff", "x", "<data>"), seldom("", " ", "x", "</data>"))
-def test_a_plain_document_is_read_as_any_other_is(rows: list[tuple[str, str, str]], before: str, after: str) -> None:
-    """A tree is always lxml's, so the short way must come to what it comes to."""
-    inner = "".join([f"<{name}>{text}</{name}{more}>" for name, text, more in rows])
-    body = f"{before}<data>{inner}</data>{after}".encode()
-    try:
-        expected = flatxml.flat(flatxml.parse_element(body, "data"))
-    except WireError:
-        expected = None
-    try:
-        assert flatxml.parse(body, "data") == expected
-    except WireError:
-        assert expected is None
-
-
-@pytest.mark.parametrize(
-    ("inner", "fields"),
-    [
-        ("", {}), ("<a></a>", {"a": ""}), ("<a>1</a><b> 茶\n</b>", {"a": "1", "b": " 茶\n"}), ("<a/>", {"a": ""}),
-        ("<a>1</a> ", {"a": "1"}), ("<a>1</a >", {"a": "1"}), ("<a>></a>", {"a": ">"}), ("<a>\r\n</a>", {"a": "\n"}),
-        ("<a>&gt;</a>", {"a": ">"}),
-    ],
-)  # fmt: skip
-def test_a_document_with_little_more_than_texts(inner: str, fields: dict[str, str]) -> None:
-    assert flatxml.parse(f"<data>{inner}</data>".encode(), "data") == fields
-
-
 @given(st.binary(max_size=60) | SNIPPETS | SNIPPETS.map(lambda inner: b"<data>" + inner + b"</data>"))
 def test_any_bytes_are_a_value_or_an_error(body: bytes) -> None:
     try:

@@ -12,15 +12,12 @@ CDATA and white space between elements.
 Strategy: lxml does the work, and what it would pass over in silence never reaches it. It drops an external entity
 without a word; but a document type needs `<!DOCTYPE`, and in bytes that are known to be UTF-8 looking finds it. The
 parser is told the encoding, so that no declaration changes what the bytes mean after they were looked at.
-
-Most flat documents are elements and texts and nothing else, as in the first line above. Cut at each `<` they are read
-in a third of the time; whatever has anything more to it, were it a blank between two elements, is lxml's to judge.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -42,7 +39,6 @@ _BEGINNING: Final = re.compile(
        [\t\r\n ]*\?>)?""",
     re.VERBOSE | re.IGNORECASE,
 )
-_BEGINNINGS: Final = (b"\xef\xbb\xbf", b"<?")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _NAMES: Final = re.compile(rf"(?:{_NAME.pattern}\n)*")
 # C0 without tab, carriage return and line feed; DEL; C1; halves of characters; two that XML has no form for.
@@ -85,12 +81,27 @@ def parse(body: bytes, root: str, *, max_bytes: int = MAX_BYTES, max_elements: i
 
     White space in a text is kept. Raises Malformed or TooLarge.
     """
-    document = _checked(body, max_bytes, max_elements)
-    fields = _plain_fields(document.decode(), root)
-    if fields is None:
-        fields = _any_fields(document, root)
+    top = _parsed(body, max_bytes, max_elements)
+    if top.tag != root:
+        raise Malformed(f"the root is not {root}")
+    if top.attrib or (top.text and top.text.strip(_SPACE)):
+        raise Malformed(f"{root} may hold elements only")
+    fields: dict[str, str] = {}
+    for node in top:
+        name, tail = str(node.tag), node.tail
+        if len(node) or node.attrib:
+            raise Malformed("an element may hold text only")
+        if tail and tail.strip(_SPACE):
+            raise Malformed("there is text between elements")
+        if name in fields:
+            raise Malformed("an element occurs twice", field=name if _NAME.fullmatch(name) else None)
+        fields[name] = node.text or ""
+    if not _NAMES.fullmatch("".join([f"{name}\n" for name in fields])):
+        raise Malformed("a name is not 1 to 64 letters, digits, _ . and -")
     if _has_unfit("".join(fields.values())):
         raise Malformed("a text holds a control character")
+    if b"xmlns" in body:
+        _check_namespaces(top, ())
     return fields
 
 
@@ -104,7 +115,7 @@ def parse_element(
     namespaces: Collection[str] = (),
 ) -> Element:
     """The document as a tree. `namespaces` may be declared, each as the default one. Raises Malformed or TooLarge."""
-    top = _tree(_checked(body, max_bytes, max_elements))
+    top = _parsed(body, max_bytes, max_elements)
     if b"xmlns" in body:
         _check_namespaces(top, namespaces)
     element = _element(top, max_depth)
@@ -174,8 +185,7 @@ _PARSER: Final = etree.XMLParser(
 )
 
 
-def _checked(body: bytes, max_bytes: int, max_elements: int) -> bytes:
-    """What is left to parse, in UTF-8, once all that lxml would pass over in silence is refused."""
+def _parsed(body: bytes, max_bytes: int, max_elements: int) -> etree._Element:
     if len(body) > max_bytes:
         raise TooLarge(f"more than {max_bytes} bytes")
     # An element has one such sign or two.
@@ -183,69 +193,18 @@ def _checked(body: bytes, max_bytes: int, max_elements: int) -> bytes:
         raise TooLarge(f"more than {max_elements} elements")
     if not body.isascii():
         _check_utf8(body)
-    begin = _BEGINNING.match(body) if body.startswith(_BEGINNINGS) else None
+    begin = _BEGINNING.match(body)
     rest = body[begin.end() :] if begin else body
     # One sign is found much faster than two, and is seldom there.
     if b"?" in rest and b"<?" in rest:
         raise Malformed("processing instructions, other versions than 1.0 and encodings other than UTF-8 are not read")
     if b"!" in rest and rest.count(b"<!") != rest.count(_CDATA):
         raise Malformed("document types and comments are not read")
-    return rest
-
-
-def _plain_fields(document: str, root: str) -> dict[str, str] | None:
-    """The fields of a document of elements and texts alone; None for any other, and for what may be none at all."""
-    begin, end = f"<{root}>", f"</{root}>"
-    # Not with a reference, nor with a line end that is read as another one.
-    if "&" in document or "\r" in document or not (document.startswith(begin) and document.endswith(end)):
-        return None
-    between, *pieces = document[len(begin) : -len(end)].split("<")
-    fields: dict[str, str] = {}
-    for opening, closing in zip(pieces[::2], pieces[1::2], strict=False):
-        name, _, text = opening.partition(">")
-        if closing != f"/{name}>" or ">" in text:
-            return None
-        fields[name] = text
-    # Fewer when a name stands twice, or a piece has no partner.
-    if between or 2 * len(fields) != len(pieces) or not _are_names(fields):
-        return None
-    return fields
-
-
-def _tree(document: bytes) -> etree._Element:
     try:
-        return etree.fromstring(document, _PARSER)
+        return etree.fromstring(rest, _PARSER)
     except (etree.XMLSyntaxError, ValueError):
         # The cause would quote the text.
         raise Malformed("not well-formed XML") from None
-
-
-def _any_fields(document: bytes, root: str) -> dict[str, str]:
-    """The fields of any flat document. Raises Malformed for one that is none."""
-    top = _tree(document)
-    if top.tag != root:
-        raise Malformed(f"the root is not {root}")
-    if top.attrib or (top.text and top.text.strip(_SPACE)):
-        raise Malformed(f"{root} may hold elements only")
-    fields: dict[str, str] = {}
-    for node in top:
-        name, tail = str(node.tag), node.tail
-        if len(node) or node.attrib:
-            raise Malformed("an element may hold text only")
-        if tail and tail.strip(_SPACE):
-            raise Malformed("there is text between elements")
-        if name in fields:
-            raise Malformed("an element occurs twice", field=name if _NAME.fullmatch(name) else None)
-        fields[name] = node.text or ""
-    if not _are_names(fields):
-        raise Malformed("a name is not 1 to 64 letters, digits, _ . and -")
-    if b"xmlns" in document:
-        _check_namespaces(top, ())
-    return fields
-
-
-def _are_names(names: Iterable[str]) -> bool:
-    return _NAMES.fullmatch("".join([f"{name}\n" for name in names])) is not None
 
 
 def _check_utf8(body: bytes) -> None:
