@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench import floors, report
 from bench.plan import Bench, plan
-from bench.processes import Failed
+from bench.processes import Failed, Others
 from tests.postgres import NoServer, Server, open_directory, start_server
 
 RESULT = Path(__file__).parent / "result.json"
@@ -36,9 +36,11 @@ def main() -> int:
         server = _server(directory, progress)
         try:
             facts = report.machine_facts(floors.sync_us(directory), _version(server))
+            others = Others(_pid(server, directory))
             chosen = plan(full=options.full, rounds=options.rounds, seconds=options.seconds)
             bench = Bench(chosen, directory, partial(progress.print, highlight=False), server, _pid(server, directory))
             results = bench.run()
+            facts["others_cores"] = round(others.cores(), 2)
         except Failed as failed:
             console.print(f"[red]bench: {failed}[/]", soft_wrap=True)
             return 1

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 #: Where utime, stime, cutime and cstime stand after the name in /proc/<pid>/stat.
 _OWN, _OF_ENDED_CHILDREN, _PARENT = slice(11, 13), slice(13, 15), 1
+#: user, nice and system in the first line of /proc/stat: what programs took.
+_PROGRAMS = slice(1, 4)
 _PATIENCE_S = 30
 
 
@@ -89,6 +92,29 @@ def cpu_of_family_s(pid: int) -> float:
         if int(fields[_PARENT]) == pid:
             total += _seconds(fields, _OWN)
     return total
+
+
+class Others:
+    """What all other programs on the machine take meanwhile."""
+
+    def __init__(self, postgres_pid: int | None) -> None:
+        """A server that is no child of ours is ours all the same."""
+        self._postgres_pid = postgres_pid
+        self._began = self._now_s()
+
+    def cores(self) -> float:
+        """How many cores they had, on average since the beginning."""
+        began, now = self._began, self._now_s()
+        whole, ours, clock = (late - early for early, late in zip(began, now, strict=True))
+        return max(0.0, whole - ours) / clock if clock > 0 else 0.0
+
+    def _now_s(self) -> tuple[float, float, float]:
+        """CPU time of every program, that of ours (ended children included), and the clock."""
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+        ours = sum(os.times()[:4])
+        if self._postgres_pid is not None:
+            ours += cpu_of_family_s(self._postgres_pid)
+        return _seconds(fields, _PROGRAMS), ours, time.monotonic()
 
 
 def _stat(path: Path) -> list[str]:

@@ -24,6 +24,8 @@ from bench.plan import POSTGRES, SQLITE, Figures, Results, Row, name
 _PACKAGES = ("anytill", "uvicorn", "uvloop", "httptools", "asyncpg", "apsw", "orjson", "fast-query-parsers")
 #: Above this load others are using the cores, and even ratios are worth little.
 _QUIET = 0.7
+#: The same for the cores that others had meanwhile, on average.
+_QUIET_CORES = 0.1
 NOTES = (
     "Each figure is the median of its rounds; rounds of all rows are interleaved.",
     "A payment is one HTTP request: signature checked, intent committed, wallet asked, result and ledger committed.",
@@ -196,6 +198,8 @@ def show(results: Results, facts: Mapping[str, Any], console: Console) -> None:
     console.print(_goal_table(results))
     if facts["load_before"] > _QUIET:
         console.print(f"[yellow]The machine was busy when this began (load {facts['load_before']}): measure again.[/]")
+    if facts["others_cores"] > _QUIET_CORES:
+        console.print(f"[yellow]Others used {facts['others_cores']} cores while this ran: measure again.[/]")
     for note in NOTES:
         console.print(f"· {note}", soft_wrap=True)
     console.print(f"audited: {results.audited:,} payments, every book right")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +18,12 @@ from anytill.dialects import load_dialects
 from bench import books, codecs, orders, report
 from bench.load import Load, Tills, read, written
 from bench.plan import POSTGRES, SQLITE, Bench, Case, Plan, Row, plan
-from bench.processes import Failed, run_load, started_server
+from bench.processes import Failed, Others, run_load, started_server
 from tests.postgres import Server
 
 DIALECTS = orders.dialects()
 TERMINALS = orders.terminals()
-FACTS = {"cores": 2, "load_before": 9.0}
+FACTS = {"cores": 2, "load_before": 9.0, "others_cores": 0.5}
 
 
 def moment(*cases: Case) -> Plan:
@@ -91,6 +94,8 @@ def test_a_gateway_on_postgres_is_measured_and_reported(postgres_server: Server,
     report.show(results, FACTS, Console(file=shown, width=160))
     assert "notices sent" in shown.getvalue()
     assert "every book right" in shown.getvalue()
+    assert "busy when this began (load 9.0)" in shown.getvalue()
+    assert "Others used 0.5 cores" in shown.getvalue()
     document = json.loads(report.as_json(results, FACTS))
     assert len(document["rows"]) == 4
     assert {goal["number"] for goal in document["goals"]} == {1, 2, 3, 4, 5, 6, 7, 8, 10}
@@ -128,6 +133,15 @@ def test_both_plans_measure_both_modes_of_both_stores() -> None:
         assert seen == {(store, grouped) for store in (SQLITE, POSTGRES) for grouped in (False, True)}
         assert {case.dialect for case in chosen.cases} == {*DIALECTS, *TERMINALS}
         assert {case.connections for case in chosen.cases if case.dialect in TERMINALS} == {(1,)}
+
+
+def test_what_children_of_ours_take_is_not_taken_by_others() -> None:
+    others = Others(None)
+    subprocess.run([sys.executable, "-c", "sum(range(30_000_000))"], check=True)
+    whole, ours, _ = others._now_s()
+    assert whole > others._began[0]
+    assert ours > others._began[1]
+    assert 0 <= others.cores() <= (os.cpu_count() or 1)
 
 
 def test_a_ready_gateway_tells_a_paid_payment() -> None:
