@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -208,6 +209,38 @@ async def test_a_refund_that_nobody_hears_of_is_exhausted_and_the_alarm_names_it
     assert (notice.refund_id, notice.payment_id) == (refund.refund_id, payment.payment_id)
     ((event, told),) = world.watch.alarms
     assert (event, told["payment_id"], told["refund_id"]) == ("notice_exhausted", payment.payment_id, refund.refund_id)
+
+
+async def test_a_notice_that_a_former_version_tried_still_tells_of_the_refund(world: World) -> None:
+    """Beside us, or after a step back, it takes every notice for a payment's, and writes it back as it read it."""
+    payment = await paid(world)
+    world.receiver.answer = lambda _nth: None
+    refund = await world.gateway.till(TERMINAL).refund(RefundOrder(payment.ref, "R1", 400))
+    (notice,) = await of_refunds(world, payment)
+    as_read = replace(notice, refund_id="")
+    tried = replace(as_read, tries=1, due_at_ms=world.clock.now_ms() + 1_000)
+    assert await world.store.move_notice(as_read, tried)
+    assert await of_refunds(world, payment) == []
+    world.receiver.answer = lambda _nth: text("SUCCESS")
+    await world.pass_s(600)
+    (posted,) = world.receiver.posted
+    told = json.loads(posted.body)
+    assert (told["notify_type"], told["syssn"], told["txamt"]) == ("cancel", refund.refund_id, "400")
+    assert (told["orig_out_trade_no"], told["orig_syssn"]) == (payment.order_no, payment.payment_id)
+
+
+@pytest.mark.parametrize(
+    "refund_no", ["R" * 64, "a" * 5_000, "退款" * 30, "1.0", "x@y", " ", "\x7f", "\u2028", "'\"\\", "=&+%20"]
+)
+async def test_a_refund_is_told_whatever_shape_its_number_has(world: World, refund_no: str) -> None:
+    payment = await paid(world)
+    refund = await world.gateway.till(TERMINAL).refund(RefundOrder(payment.ref, refund_no, 400))
+    assert refund.state is R.DONE
+    await world.pass_s(600)
+    (posted,) = world.receiver.posted
+    told = json.loads(posted.body)
+    assert (told["out_trade_no"], told["syssn"]) == (refund_no, refund.refund_id)
+    assert world.watch.alarms == []
 
 
 async def test_a_payment_that_is_taken_back_by_a_refund_of_all_is_no_refund(world: World) -> None:

@@ -13,14 +13,15 @@ import pytest
 
 from anytill.core.errors import PayCodeInUse
 from anytill.core.ids import IdMaker
-from anytill.core.lifecycle import PaymentState
-from anytill.core.payment import Payment, PayOrder, RefundOrder, Verdict
+from anytill.core.lifecycle import PaymentState, RefundState
+from anytill.core.payment import Payment, PayOrder, RefundOrder, RefundRef, Verdict
 from anytill.dialects import load_dialects
 from anytill.gateway import Gateway
 from anytill.ports import Till
 from anytill.storage import Vault, open_store
 from anytill.wire.http import HttpRequest, HttpResponse
 from tests.gateway.meddler import Meddler, meddled
+from tests.gateway.test_refund_notices import PROCESSED, TERMINAL, of_refunds, paid
 from tests.world import BASE_URL, START_MS, World
 
 pytestmark = pytest.mark.anyio
@@ -113,3 +114,16 @@ async def test_one_refund_without_a_number_is_given_once(world: World, wallet: M
         await world.pass_s(60)
     assert (await world.book(payment.order_no))["net_fen"] == 800
     await world.check_books(payment.order_no)
+
+
+async def test_one_refund_is_told_once_whichever_hears_its_end(world: World, gateways: Sequence[Gateway]) -> None:
+    payment = await paid(world)
+    tills = [gateway.till(TERMINAL) for gateway in gateways]
+    assert (await tills[0].refund(RefundOrder(payment.ref, "R1", PROCESSED))).state is not RefundState.DONE
+    world.clock.advance(60_000)
+    await asyncio.gather(*(till.query_refund(RefundRef("R1")) for _ in range(COPIES) for till in tills))
+    await asyncio.gather(*(gateway.recovery.notices() for gateway in gateways))
+    await world.work()
+    await world.pass_s(24 * 3600)
+    assert [(await till.query_refund(RefundRef("R1"))).state for till in tills] == [RefundState.DONE] * 2
+    assert len(await of_refunds(world, payment)) == len(world.receiver.posted) == 1

@@ -11,14 +11,17 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from anytill.core.answer import RefundAnswer
 from anytill.core.device import Act, OneTimeCode
+from anytill.core.lifecycle import RefundEvent, RefundState
 from anytill.core.merchant import Credential, Merchant
-from anytill.core.payment import Payment, PaymentRef
+from anytill.core.payment import Payment, PaymentRef, RefundRef
 from anytill.core.secret import Secret
+from anytill.core.settle import hear_refund
 from anytill.ports import RefundPlaced, StoreUnavailable
 from anytill.storage import SqlStore, open_store
 from tests.storage.conftest import VAULT, Database
-from tests.storage.samples import NOW, SHOP, a_payment, a_refund, add_paid, fetched, paid
+from tests.storage.samples import NOW, SHOP, a_notice, a_payment, a_refund, add_paid, fetched, paid
 
 pytestmark = pytest.mark.anyio
 
@@ -221,6 +224,24 @@ async def test_a_move_whose_confirmation_is_lost_is_made_once(line: Line, group_
             assert await store.postings_of(SHOP, payment.payment_id) == [sale]
 
 
+@pytest.mark.parametrize("after", range(5))  # BEGIN, the refund, the payment, the notice, COMMIT
+async def test_a_refund_whose_end_is_lost_is_told_once(line: Line, group_commit: bool, after: int) -> None:
+    async with opened(line, group_commit) as store:
+        payment = await _warm(store)
+        for number in range(2, 8):
+            refund = a_refund(payment, number, 1)
+            assert await store.add_refund(refund) is RefundPlaced.STORED
+            change = hear_refund(payment, refund, RefundAnswer(RefundEvent.DONE, refunded_fen=1), NOW)
+            notice = replace(a_notice(payment, number), refund_id=refund.refund_id)
+            line.lose_an_answer(after)
+            await store.move_refund(refund, change, notice)
+            line.answers_to_lose = 0
+            ended = await store.refund(SHOP, RefundRef(refund_id=refund.refund_id))
+            assert ended
+            assert (ended.state, ended.version) == (RefundState.DONE, 1)
+        assert len(await store.notices_of(SHOP, payment.payment_id)) == 6
+
+
 async def test_a_code_whose_use_is_lost_is_told_to_its_user_alone(line: Line) -> None:
     async with opened(line, True) as store:
         await _warm(store)
@@ -262,6 +283,25 @@ async def test_what_is_told_in_an_act_is_done_once(line: Line, after: int) -> No
             await store.put_merchant(replace(merchant, name="put"), acts[2])
             assert await store.merchant(merchant.merchant_id) == replace(merchant, name="put", version=2)
         assert len(await store.acts(100)) == 30
+
+
+@pytest.mark.parametrize("after", range(6))  # BEGIN, each of four steps, COMMIT
+async def test_a_join_whose_confirmation_is_lost_is_made_once(line: Line, group_commit: bool, after: int) -> None:
+    async with opened(line, group_commit) as store:
+        await _warm(store)
+        await store.put_credential(Credential("chaoying", "agent", Secret("s"), {}))
+        for number in range(6):
+            lone = Merchant(f"m{number}", "lone")
+            await store.put_merchant(lone)
+            owned, act = replace(lone, agent_id="agent"), Act(str(number), NOW, "cli", "join", "", "")
+            line.lose_an_answer(after)
+            assert await store.join_merchant(lone, owned, "chaoying", "agent", str(number), act)
+            line.answers_to_lose = 0
+            assert await store.merchant(lone.merchant_id) == replace(owned, version=1)
+        credential = await store.credential("chaoying", "agent")
+        assert credential
+        assert credential.merchants == {str(number): f"m{number}" for number in range(6)}
+        assert len(await store.acts(100)) == 6
 
 
 async def test_anothers_act_is_not_taken_for_a_lost_one(line: Line) -> None:

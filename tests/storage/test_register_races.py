@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from anytill.core.merchant import Merchant
+from anytill.core.merchant import Credential, Merchant
 from anytill.core.secret import Secret
 from anytill.storage import SqlStore
 from anytill.storage.writes import Rejected
@@ -134,6 +134,51 @@ async def test_an_agents_number_goes_to_one_merchant(doors: tuple[SqlStore, SqlS
     assert found
     assert sorted(found.merchants.values()) == sorted(merchant.merchant_id for merchant in await doors[1].merchants(99))
     assert len(found.merchants) == len(await doors[0].acts(1_000)) == ROUNDS
+
+
+async def test_a_merchant_that_two_agents_join_is_one_agents(doors: tuple[SqlStore, SqlStore]) -> None:
+    for agent in ("a", "b"):
+        await doors[0].put_credential(Credential("chaoying", agent, Secret("key"), {}))
+    expected: dict[str, dict[str, str]] = {"a": {}, "b": {}}
+    for number in range(ROUNDS):
+        lone = Merchant(f"m{number}", "lone")
+        await doors[0].put_merchant(lone)
+        joins = [
+            door.join_merchant(lone, replace(lone, agent_id=agent), "chaoying", agent, str(number), an_act(number))
+            for door, agent in zip(doors, "ab", strict=True)
+        ]
+        joined = await asyncio.gather(*joins)
+        assert sorted(joined) == [False, True]
+        owner = "ab"[joined.index(True)]
+        assert await doors[1].merchant(lone.merchant_id) == replace(lone, agent_id=owner, version=1)
+        expected[owner][str(number)] = lone.merchant_id
+    for agent, merchants in expected.items():
+        credential = await doors[1].credential("chaoying", agent)
+        assert credential
+        assert credential.merchants == merchants
+    assert len(await doors[0].acts(1_000)) == ROUNDS
+
+
+async def test_of_many_merchants_that_join_by_one_number_one_does(doors: tuple[SqlStore, SqlStore]) -> None:
+    await doors[0].put_credential(replace(AGENT_KEY, merchants={}))
+    merchants = [Merchant(f"m{number}", "lone") for number in range(ROUNDS)]
+    for merchant in merchants:
+        await doors[0].put_merchant(merchant)
+    joined = await asyncio.gather(
+        *(
+            doors[n % 2].join_merchant(
+                merchant, replace(merchant, agent_id="agent"), "chaoying", "agent", "7", an_act(n)
+            )
+            for n, merchant in enumerate(merchants)
+        )
+    )
+    assert joined.count(True) == 1
+    winner = merchants[joined.index(True)].merchant_id
+    assert [each.merchant_id for each in await doors[1].merchants(99) if each.agent_id] == [winner]
+    credential = await doors[1].credential("chaoying", "agent")
+    assert credential
+    assert credential.merchants == {"7": winner}
+    assert len(await doors[0].acts(1_000)) == 1
 
 
 async def test_of_many_who_write_a_device_one_is_whole(doors: tuple[SqlStore, SqlStore]) -> None:
