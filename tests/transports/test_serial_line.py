@@ -65,14 +65,28 @@ class Answered:
         await asyncio.wait_for(self.task, timeout=60)
 
 
+class Watched(StandingClock):
+    """A clock that tells who waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeps_ms: list[int] = []
+
+    async def sleep_ms(self, ms: int) -> None:
+        self.sleeps_ms.append(ms)
+        await super().sleep_ms(ms)
+
+
 def request(body: bytes) -> HttpRequest:
     return HttpRequest("POST", "/", "", {}, body, "")
 
 
-def register(path: str, *, timeout_ms: int = LONG, clock: Clock | None = None, first: int | None = None) -> SerialSend:
+def register(
+    path: str, *, timeout_ms: int = LONG, clock: Clock | None = None, first: int | None = None, rest_ms: int = 0
+) -> SerialSend:
     """A register that has all the time in the world, so that a busy machine fails no test."""
     used = clock or StandingClock()
-    return SerialSend(path, lambda number: Frames(first or number), timeout_ms=timeout_ms, clock=used)
+    return SerialSend(path, lambda number: Frames(first or number), timeout_ms=timeout_ms, clock=used, rest_ms=rest_ms)
 
 
 async def asked(send: SerialSend, body: bytes) -> bytes:
@@ -194,6 +208,24 @@ async def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
     asking = await until_waiting(send, port, b"other", 6)
     port.speak(encode_message(98, b"late") + encode_frame(ANSWER, 6) + encode_message(99, b"right"))
     assert await asking == b"right"
+    await send.aclose()
+    port.pull()
+
+
+@pytest.mark.anyio
+async def test_what_an_earlier_register_was_to_hear_is_nobodys() -> None:
+    clock, port = Watched(), Port()
+    send = register(port.path, first=5, clock=clock, rest_ms=1_500)
+    asking = asyncio.ensure_future(asked(send, b"pay"))
+    while 1_500 not in clock.sleeps_ms:
+        await turns(1)
+    port.speak(encode_message(98, b"printed"))
+    # It is acknowledged, and nothing was asked yet.
+    assert await port.hear(11) == encode_frame(ANSWER, 98)
+    clock.advance(1_500)
+    assert await port.hear(14) == encode_message(5, b"pay")
+    port.speak(encode_frame(ANSWER, 5) + encode_message(99, b"paid"))
+    assert await asking == b"paid"
     await send.aclose()
     port.pull()
 

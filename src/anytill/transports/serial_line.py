@@ -2,6 +2,9 @@
 
 9,600 baud, eight bits, no parity, one stop bit, no flow control. A port has one owner at a time. When its plug is
 pulled, the terminal tries again each second until it is back; the register says that it could not ask.
+
+Who opens a port hears first what its last owner was killed before he could read, and nothing in an answer says whose it
+is. So a register listens for a moment before its first question, and what it hears is nobody's.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ BAUD: Final = 9_600
 #: There is no second line for the one message that must get through: behind a trade that waits for its payer every
 #: inquiry waits too, and a register asks many times before it takes the trade back. Waiting costs nothing.
 AT_ONCE: Final = 32
+#: A terminal says in less what it knows at once, and the line carries it.
+REST_MS: Final = 1_500
 _AGAIN_MS: Final = 1_000
 _GRACE_S: Final = 30.0
 _NUMBERS: Final = 127
@@ -100,14 +105,17 @@ class SerialSend:
         clock: Clock | None = None,
         watch: Watch | None = None,
         faults: LineFaults | None = None,
+        rest_ms: int = REST_MS,
     ) -> None:
-        """`timeout_ms` is how long an answer may take, so it must cover the patience of whoever pays there."""
+        """`timeout_ms` is how long an answer may take, so it must cover the patience of whoever pays there; `rest_ms`
+        how long a port is listened to before the first question."""
         self._path = path
         self._open_line = open_line
         self._timeout_ms = timeout_ms
         self._clock = clock or SteadyClock()
         self._watch = watch
         self._faults = faults
+        self._rest_ms = rest_ms
         self._opening = asyncio.Lock()
         self._asking: Asking | None = None
 
@@ -133,6 +141,7 @@ class SerialSend:
                     raise NeverSent(f"no serial port: {type(fault).__name__}") from fault
                 line = self._open_line(_any_number())
                 self._asking = Asking(*port, line, clock=self._clock, watch=self._watch, faults=self._faults)
+                await self._clock.sleep_ms(self._rest_ms)
             return self._asking
 
 
