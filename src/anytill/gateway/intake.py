@@ -32,7 +32,8 @@ from anytill.wire.addresses import check_url
 from anytill.wire.errors import WireError
 from anytill.wire.redact import mask_code
 
-#: Whoever holds a number or a code lets go of it at most once, so a few rounds are enough.
+#: Whoever holds a number or a code lets go of it at most once, so a few rounds are enough; but for many equal orders at
+#: one moment whose code the channel refuses, and of those some may be told that it is in use.
 _ROUNDS = 5
 
 
