@@ -181,14 +181,17 @@ def _listens(url: str) -> bool:
 
 def _show_access(title: str, base_url: str, access: Mapping[str, Mapping[str, str]], document: Path) -> None:
     """One table of addresses and credentials."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_lines=True)
+    # Without upright lines the longest address can be copied whole from a window of 80 columns.
+    table = Table(title=title, title_justify="left", box=box.HORIZONTALS, pad_edge=False)
     for column in ("dialect", "setting", "value"):
         table.add_column(column, overflow="fold")
     for dialect, values in access.items():
-        table.add_row(dialect, "\n".join(values), "\n".join(map(str, values.values())))
+        for count, (name, value) in enumerate(values.items(), 1):
+            table.add_row(dialect if count == 1 else "", name, str(value), end_section=count == len(values))
     console = Console()
     console.print(table)
     same = f"the same as JSON: {document}" if document.exists() else "the same as JSON: anytill sandbox --json"
