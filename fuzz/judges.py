@@ -150,8 +150,20 @@ class Requests:
         if not silent:
             raise Wrong(f"changed meaning: the gateway was asked for {_shown(new)}")
         # All of it: what is new depends on what else the message was made from.
-        self.readings.check(silent, " ".join(each.digest for each in guarded), number)
+        read = self._at_home(route, message, silent, guarded) or guarded
+        self.readings.check(silent, " ".join(each.digest for each in read), number)
         return Verdict.OTHER_READING
+
+    def _at_home(self, route: str, message: Message, silent: Sequence[int], asked: Sequence[Asked]) -> Sequence[Asked]:
+        """What a reading asks at its origin's own address, where it was sent to one that is known to read it so."""
+        moved = known.operations("moved", self._genuine.dialect.name).get(route, frozenset())
+        if not {each.name for each in asked} <= moved:
+            return ()
+        for parent in silent:
+            origin = self.seeds[parent].message
+            if origin.path != message.path:
+                return next((each for each in self._asked_at(message, origin) if each), ())
+        return ()
 
     def _is_moved(self, route: str, message: Message, parents: Sequence[int], new: Sequence[Asked]) -> bool:
         """Whether one of the origins would be read so at this address, just as it is. Raises Wrong where that is not

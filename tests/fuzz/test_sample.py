@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -109,3 +110,16 @@ def test_the_program_prints_what_became_of_them(tmp_path: Path) -> None:
     one = [sys.executable, "-m", "fuzz", "--dialect", "teegon", "--kind", "requests", "--only", "3"]
     shown = subprocess.run(one, cwd=ROOT, capture_output=True, check=True, text=True, timeout=100)
     assert shown.stdout.startswith("from ")
+
+
+def test_a_reading_is_the_same_one_at_every_address() -> None:
+    """A request whose text holds a field is refused; read as two fields it is one request, wherever it is sent."""
+    judge = Requests(genuine_of("chaoying"))
+    hidden, read = b"body=tea%26device_info%3D1&", b"body=tea&"
+    (parent,) = [number for number, seed in enumerate(judge.seeds) if hidden in seed.message.body and not seed.meant]
+    origin = judge.seeds[parent].message
+    other = replace(origin, body=origin.body.replace(hidden, read) + b"&device_info=1")
+    elsewhere = replace(other, path="/Open/GetMchInfo")
+    for number, message in enumerate((other, elsewhere, other)):
+        assert judge.judge(message, [parent], number) is Verdict.OTHER_READING
+    assert judge.readings.seen[parent][1] == 0
