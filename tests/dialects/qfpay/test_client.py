@@ -253,6 +253,7 @@ async def test_another_status_is_no_answer() -> None:
         {"txamt": []},
         {"syssn": {}},
         {"txcurrcd": "156"},
+        {"paydtm": ["2026-11-21 16:05:30"]},
         {"txcurrcd": "840"},
         {"allow_refund_amt": "101"},
     ],

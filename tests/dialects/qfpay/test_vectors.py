@@ -18,7 +18,7 @@ from anytill.core.merchant import Credential
 from anytill.core.notice import Notice
 from anytill.core.payment import Payment, Refund, Verdict
 from anytill.core.secret import Secret
-from anytill.dialects.qfpay import DIALECT, answers, codec
+from anytill.dialects.qfpay import DIALECT, codec
 from anytill.dialects.qfpay.client import Client
 from anytill.dialects.qfpay.codec import KeyBytes, PosKey, Reply, RequestForm, Told
 from anytill.dialects.qfpay.words import NAME
@@ -26,6 +26,7 @@ from anytill.wire import jsontext
 from anytill.wire.errors import BadSignature
 from anytill.wire.http import HttpRequest
 from anytill.wire.jsontext import Json, Number
+from anytill.wire.times import format_time
 from tests.dialects.qfpay.scripted import Scripted
 
 TEXT = Path(codec.__file__).with_name("vectors.json").read_bytes()
@@ -130,11 +131,11 @@ def test_a_notice_is_written_and_heard(vector: Mapping[str, Any]) -> None:
     if isinstance(told, Payment):
         assert (told.payment_id, told.order_no) == (facts["syssn"], facts["out_trade_no"])
         assert (told.verdict, told.paid_fen, told.refunded_fen) == (Verdict.PAID, int(facts["txamt"]), 0)
-        assert answers.local_time(told.paid_at_ms or 0) == facts["paydtm"]
+        assert format_time(told.paid_at_ms or 0) == facts["paydtm"]
     else:
         assert (told.refund_id, told.payment_id) == (facts["syssn"], facts["orig_syssn"])
         assert (told.order_no, told.state) == (facts["orig_out_trade_no"], RefundState.DONE)
         assert told.refunded_fen == told.amount_fen == int(facts["txamt"])
-        assert answers.local_time(told.created_at_ms) == facts["sysdtm"]
-        assert answers.local_time(told.ended_at_ms or 0) == facts["paydtm"]
+        assert format_time(told.created_at_ms) == facts["sysdtm"]
+        assert format_time(told.ended_at_ms or 0) == facts["paydtm"]
     assert isinstance(told, Refund) is bool(vector["refund_id"])

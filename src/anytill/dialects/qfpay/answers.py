@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from anytill.core.ids import beijing
 from anytill.core.lifecycle import PaymentState
 from anytill.core.payment import Method, Payment, Refund, Verdict
 from anytill.dialects.qfpay import words
@@ -19,6 +18,7 @@ from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.messages import INQUIRY_DATA, REFUND_DATA, TRADE_DATA
 from anytill.dialects.qfpay.words import CHANNELS, CURRENCY_NUMBERS, Channel, Code, Word
 from anytill.wire.jsontext import Json
+from anytill.wire.times import format_time
 
 #: What an order keeps of its trade; a refund keeps its terminal too.
 DETAIL_CHANNEL: Final = "channel"
@@ -121,11 +121,6 @@ def cancel_state(payment: Payment) -> str:
     return _REFUNDED if back_fen >= payment.paid_fen else _REFUNDED_IN_PART
 
 
-def local_time(at_ms: int) -> str:
-    """`2026-11-21 16:05:30`, Hong Kong time, which is Beijing's."""
-    return beijing(at_ms).strftime("%Y-%m-%d %H:%M:%S")
-
-
 _TRADE_TYPES: Final[Mapping[Method, str]] = {Method.CARD: "CARD", Method.BARCODE: "CPM", Method.QR: "MPM"}
 
 
@@ -135,13 +130,13 @@ def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
     channel = channel_of(payment)
     return {
         "mchntnm": shop.name,
-        "sysdtm": local_time(payment.created_at_ms),
+        "sysdtm": format_time(payment.created_at_ms),
         "userid": shop.merchant_id,
         "busicd": pay_type,
         "txamt": str(payment.amount_fen),
         "txcurrcd": CURRENCY_NUMBERS.get(payment.currency, payment.currency),
         "chnlsn": payment.channel_trade_no,
-        "paydtm": local_time(paid_at_ms) if paid_at_ms else None,
+        "paydtm": format_time(paid_at_ms) if paid_at_ms else None,
         "udid": shop.terminal,
         "syssn": payment.payment_id,
         "clisn": payment.slip.get("trace_no") or payment.payment_id[-9:-3],
@@ -165,7 +160,7 @@ def _trade_facts(payment: Payment, shop: Shop) -> dict[str, Json]:
 def _inquiry_facts(payment: Payment, shop: Shop, now_ms: int) -> dict[str, Json]:
     return {
         **_trade_facts(payment, shop),
-        "server_time": local_time(now_ms),
+        "server_time": format_time(now_ms),
         "opuid": "",
         "tradetp": _TRADE_TYPES.get(payment.method, ""),
         "customer_source": str(payment.wallet),
@@ -182,10 +177,10 @@ def _inquiry_facts(payment: Payment, shop: Shop, now_ms: int) -> dict[str, Json]
 def _refund_facts(payment: Payment, refund: Refund, shop: Shop) -> dict[str, Json]:
     ended_at_ms = refund.ended_at_ms
     return {
-        "sysdtm": local_time(refund.created_at_ms),
-        "paydtm": local_time(ended_at_ms) if ended_at_ms else None,
+        "sysdtm": format_time(refund.created_at_ms),
+        "paydtm": format_time(ended_at_ms) if ended_at_ms else None,
         "txcurrcd": CURRENCY_NUMBERS.get(refund.currency, refund.currency),
-        "txdtm": local_time(refund.created_at_ms),
+        "txdtm": format_time(refund.created_at_ms),
         "orig_syssn": payment.payment_id,
         "out_trade_no": out_trade_no(payment),
         "syssn": refund.refund_id,

@@ -13,6 +13,7 @@ from anytill.dialects.qfpay import answers, words
 from anytill.dialects.qfpay.codec import Told
 from anytill.dialects.qfpay.counter import Caller, Errand
 from anytill.dialects.qfpay.messages import Inquiry
+from anytill.wire.times import format_time
 
 
 async def inquire(caller: Caller, inquiry: Inquiry) -> Told:
@@ -37,7 +38,7 @@ def _awaited(caller: Caller, errand: Errand) -> Told:
         "out_trade_no": errand.out_trade_no,
         "txamt": str(errand.amount_fen),
         "cancel": "0",
-        "server_time": answers.local_time(caller.gateway.now_ms()),
+        "server_time": format_time(caller.gateway.now_ms()),
     }
     return answers.told(words.AWAITED, data)
 

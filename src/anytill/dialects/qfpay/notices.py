@@ -32,6 +32,7 @@ from anytill.ports import Letter
 from anytill.wire import jsontext
 from anytill.wire.http import HttpResponse
 from anytill.wire.jsontext import Json
+from anytill.wire.times import format_time
 
 SIGN_HEADER: Final = "X-QF-SIGN"
 CONTENT_TYPE: Final = "application/json"
@@ -62,12 +63,12 @@ class TerminalNotices:
 
     def facts(self, payment: Payment) -> Mapping[str, str]:
         """See `ports.NoticeForm`."""
-        ordered_at = answers.local_time(payment.created_at_ms)
+        ordered_at = format_time(payment.created_at_ms)
         known = {
             "status": "1",
             "pay_type": answers.busicd(payment),
             "sysdtm": ordered_at,
-            "paydtm": answers.local_time(payment.paid_at_ms or payment.created_at_ms),
+            "paydtm": format_time(payment.paid_at_ms or payment.created_at_ms),
             "txcurrcd": payment.currency,
             "txdtm": ordered_at,
             "mchid": payment.merchant_id,
@@ -85,12 +86,12 @@ class TerminalNotices:
 
     def refund_facts(self, payment: Payment, refund: Refund) -> Mapping[str, str]:
         """See `ports.NoticeForm`. What it is called is not among them: that is as the credential says at each try."""
-        asked_at = answers.local_time(refund.created_at_ms)
+        asked_at = format_time(refund.created_at_ms)
         return {
             "status": "1",
             "pay_type": answers.busicd(payment),
             "sysdtm": asked_at,
-            "paydtm": answers.local_time(refund.ended_at_ms or refund.created_at_ms),
+            "paydtm": format_time(refund.ended_at_ms or refund.created_at_ms),
             "txcurrcd": refund.currency,
             "orig_out_trade_no": answers.out_trade_no(payment),
             "mchid": payment.merchant_id,

@@ -11,12 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from anytill.core.card import mask_pan
 from anytill.core.errors import Overloaded, PaymentNotFound, RefundNotFound, Refusal, UnknownCredential
-from anytill.core.ids import BEIJING, beijing_ms
 from anytill.core.lifecycle import PaymentState, RefundState
 from anytill.core.payment import Payment, Refund
 from anytill.dialects.qfpay import words
@@ -26,6 +24,7 @@ from anytill.ports import Unreachable
 from anytill.wire.amounts import parse_fen
 from anytill.wire.errors import BadField
 from anytill.wire.jsontext import Json
+from anytill.wire.times import parse_time
 
 #: Outer codes that can stand beside an end that is not "paid".
 _SAY_NO: Final = frozenset({Code.DONE, Code.USER_CANCELLED, Code.FAILED})
@@ -45,7 +44,6 @@ _OF_OTHERS: Final = frozenset({words.TOO_LATE.inner, words.NOTHING_TO_CANCEL.inn
 _NO_PAYMENTS: Final = _OF_OTHERS | (frozenset(words.REFUND_STATES) - frozenset(words.PAYMENT_STATES))
 _NO_REFUNDS: Final = _OF_OTHERS | (frozenset(words.PAYMENT_STATES) - frozenset(words.REFUND_STATES))
 _CURRENCIES: Final = {number: name for name, number in words.CURRENCY_NUMBERS.items()}
-_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{8,}")
 _SPACES: Final = re.compile(r"[ -]")
@@ -337,9 +335,7 @@ def _masked(card_no: str) -> str:
 def _time(data: Data, name: str) -> int | None:
     """A moment in Hong Kong, whose time is Beijing's; None for one that is told in another way."""
     value = text(data, name)
-    if not _TIME.fullmatch(value):
-        return None
     try:
-        return beijing_ms(datetime.fromisoformat(value).replace(tzinfo=BEIJING))
-    except ValueError:
+        return parse_time(value, name)
+    except BadField:
         return None
