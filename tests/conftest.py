@@ -10,12 +10,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from anytill.storage import postgres_link
 from tests.postgres import NoServer, Server, fresh_database, server_for_tests
 from tests.world import World, opened_world
 
 #: What needs a gateway is tested on both.
 STORES = ("sqlite", "postgres")
-IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+# What a command prints is compared word for word, and these would colour it or fold its lines otherwise. Typer asks for
+# them when it is imported, which nothing above does; processes that tests start inherit what is set here.
+for _name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS", "TERMINAL_WIDTH", "TTY_COMPATIBLE"):
+    os.environ.pop(_name, None)
+os.environ["COLUMNS"] = "80"
 
 # CI must say the same about the same commit, so it draws no new examples; at a desk each run looks further.
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, print_blob=True)
@@ -26,6 +33,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "d
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience_with_postgres() -> Iterator[None]:
+    """A connection may take longer here than the product lets it: server and test may both have to wait for a core.
+    No test is about how long; a server that is not there refuses at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres_link, "_CONNECT_S", 60)
+        yield
 
 
 @pytest.fixture(scope="session")

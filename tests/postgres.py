@@ -40,8 +40,10 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 15
+#: A keeper waits that long at most, and then it must get its turn; this only guards against one that never ends.
+KEEPER_TIMEOUT_S = 120
 START_ATTEMPTS = 5
 
 
@@ -63,7 +65,7 @@ class Server:
         """Stop the server, remove its files and wait for both; a second call does nothing."""
         if self.keeper is not None and self.keeper.stdin is not None:
             self.keeper.stdin.close()
-            self.keeper.wait(STOP_TIMEOUT_S + 5)
+            self.keeper.wait(KEEPER_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,8 @@ def start_server(directory: Path, durable: bool, settings: Mapping[str, str] | N
         account.take(files)
         binaries = _binaries(account, files)
         data = files / "data"
-        locale = ("--encoding=UTF8", "--locale=C")
-        account.run(f"{binaries}/initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust", *locale)
+        choices = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
+        account.run(f"{binaries}/initdb", f"--pgdata={data}", *choices, *(() if durable else ("--no-sync",)))
         options = SETTINGS | {"fsync": "on" if durable else "off"} | dict(settings or {})
         command = [f"{binaries}/postgres", "-D", str(data)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
