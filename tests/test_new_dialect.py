@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)
+
 ROOT = Path(__file__).parents[1]
 COPIED = (
     "src",

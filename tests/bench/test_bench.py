@@ -21,6 +21,8 @@ from bench.plan import POSTGRES, SQLITE, Bench, Case, Plan, Row, plan
 from bench.processes import Failed, Others, run_load, started_server
 from tests.postgres import Server
 
+pytestmark = pytest.mark.timeout(600)
+
 DIALECTS = orders.dialects()
 TERMINALS = orders.terminals()
 FACTS = {"cores": 2, "load_before": 9.0, "others_cores": 0.5}

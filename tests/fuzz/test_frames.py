@@ -13,6 +13,8 @@ from anytill.dialects.qfpay import framing
 from anytill.dialects.qfpay.framing import ANSWER, Frames, encode_frame
 from fuzz.frames import BLOCK, Fates, run_block
 
+pytestmark = pytest.mark.timeout(600)
+
 ROOT = Path(__file__).parents[2]
 #: Five streams, two talks.
 BLOCKS = range(2, 9)
@@ -122,8 +124,8 @@ def test_what_is_planted_is_found(plant: Callable[[Patch], None], monkeypatch: P
 
 def test_the_program_prints_what_became_of_them() -> None:
     command = [sys.executable, "-m", "fuzz", "--kind", "frames", "-n", "2000", "--jobs", "2"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=100)
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=280)
     assert "arrived" in shown.stdout
     one = [sys.executable, "-m", "fuzz", "--kind", "frames", "--only", "3"]
-    shown = subprocess.run(one, cwd=ROOT, capture_output=True, check=True, text=True, timeout=100)
+    shown = subprocess.run(one, cwd=ROOT, capture_output=True, check=True, text=True, timeout=280)
     assert "talk: acknowledged" in shown.stdout

@@ -17,6 +17,8 @@ from fuzz import known
 from fuzz.campaign import Campaign, Tries, genuine_of, keep, run_campaign, served, try_again
 from fuzz.judges import Kind, Requests, Verdict
 
+pytestmark = pytest.mark.timeout(600)
+
 ROOT = Path(__file__).parents[2]
 DIALECTS = served()
 #: Messages of each kind for each dialect.
@@ -105,10 +107,10 @@ def test_a_finding_is_kept_and_tried_again(tmp_path: Path) -> None:
 def test_the_program_prints_what_became_of_them(tmp_path: Path) -> None:
     arguments = ["--dialect", "teegon", "-n", "40", "--jobs", "2", "--out", str(tmp_path)]
     command = [sys.executable, "-m", "fuzz", *arguments]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=100)
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=280)
     assert "accepted unchanged" in shown.stdout
     one = [sys.executable, "-m", "fuzz", "--dialect", "teegon", "--kind", "requests", "--only", "3"]
-    shown = subprocess.run(one, cwd=ROOT, capture_output=True, check=True, text=True, timeout=100)
+    shown = subprocess.run(one, cwd=ROOT, capture_output=True, check=True, text=True, timeout=280)
     assert shown.stdout.startswith("from ")
 
 

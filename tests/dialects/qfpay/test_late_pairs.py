@@ -20,7 +20,7 @@ from tests.dialects.qfpay.late import Manner, late_answers, sort_of
 from tests.dialects.qfpay.scenes import OF_THE_SALE, SCENES, GivingBack, Scene, Stage, own_answers
 
 WHOLE: Final = os.environ.get("ANYTILL_TEST_PAIRS") == "all"
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(1_200 if WHOLE else 120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(1_200 if WHOLE else 300)]
 #: So many of a register's questions: the later ones ask the same again.
 QUESTIONS: Final = 4
 #: Of so many cases one is in the sample; primes, so that no manner and no question is always left out.
