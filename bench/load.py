@@ -146,10 +146,11 @@ class Tills:
             port = ports[number % len(ports)]
             tills.append((await loop.create_connection(lambda: Till(self), "127.0.0.1", port))[1])
         began = time.perf_counter()
-        from_s = began + self._load.warm_up_s
-        self._until = from_s + self._load.seconds
         for till in tills:
             till.send()
+        # Set only now, so that each till makes a payment although this process was kept from running meanwhile.
+        from_s = began + self._load.warm_up_s
+        self._until = from_s + self._load.seconds
         await asyncio.gather(*(till.done for till in tills))
         return self._score(from_s, min(self._until, time.perf_counter()))
 
