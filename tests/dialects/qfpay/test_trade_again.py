@@ -220,12 +220,18 @@ async def test_the_same_trade_while_its_payer_confirms(desk: Desk) -> None:
 
 @on_both_stores
 async def test_two_trades_that_come_together(desk: Desk) -> None:
-    """Whatever the order in which they go on: one is taken, the other is told that the terminal is busy."""
+    """Whatever the order in which they go on: one is taken, the others are told that the terminal is busy."""
     heard: list[Said] = []
-    desk.panel.holds_out(PRESENTED["wx"])
+
+    async def when_the_others_were_told() -> Secret:
+        while len(heard) < 2:
+            await anyio.sleep(0)
+        return PRESENTED["wx"]
 
     async def one() -> None:
         heard.append(await desk.call(desk.trade()))
+
+    desk.panel.will(Way.SCAN, when_the_others_were_told)
 
     async with anyio.create_task_group() as group:
         for _ in range(3):
