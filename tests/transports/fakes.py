@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+from collections.abc import Iterator
 from typing import Self
 
 from anytill.transports.http_connection import ConnectionLimits
@@ -33,11 +35,23 @@ async def turns(count: int = 10) -> None:
         await asyncio.sleep(0)
 
 
-class Served:
-    """A server on a free port of this machine, for the length of an `async with`."""
+@contextlib.contextmanager
+def kept_port() -> Iterator[int]:
+    """A port that no other process can be given meanwhile. Nobody answers there but whom the test lets listen on it,
+    and nobody once that one has gone."""
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]
 
-    def __init__(self, app: Application, *, limits: ConnectionLimits | None = None, grace_s: int = 30) -> None:
-        self.port = 0
+
+class Served:
+    """A server on a free port of this machine, or on that of its own, for the length of an `async with`."""
+
+    def __init__(
+        self, app: Application, *, limits: ConnectionLimits | None = None, grace_s: int = 30, port: int = 0
+    ) -> None:
+        self.port = port
         self.stop = asyncio.Event()
         self._app = app
         self._limits = limits
@@ -49,7 +63,7 @@ class Served:
             serve(
                 self._app,
                 "127.0.0.1",
-                0,
+                self.port,
                 started=self._started,
                 stop=self.stop,
                 limits=self._limits,

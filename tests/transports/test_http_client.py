@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from anytill.ports import Letter, NeverSent, Post, Send, Unreachable
 from anytill.transports.http_client import NoticePost, OriginSend, open_post, open_send
 from anytill.wire.http import HttpRequest
-from tests.transports.fakes import hang_up, turns
+from tests.transports.fakes import hang_up, kept_port, turns
 
 MINUTE_MS = 60_000
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\nsuccess"
@@ -62,6 +62,7 @@ class Canary:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
+            await turns()  # a talk that was cancelled before it began would leave its connection open
             for talk in self._talks:
                 talk.cancel()
             await asyncio.gather(*self._talks, return_exceptions=True)
@@ -172,11 +173,10 @@ async def test_silence_is_no_answer() -> None:
 
 @pytest.mark.anyio
 async def test_nobody_there_is_no_answer() -> None:
-    async with Canary(OK).listening() as port:
-        pass
-    async with sending(port) as send:
-        with pytest.raises(NeverSent, match="ConnectError"):
-            await send(request())
+    with kept_port() as port:
+        async with sending(port) as send:
+            with pytest.raises(NeverSent, match="ConnectError"):
+                await send(request())
 
 
 @pytest.mark.anyio

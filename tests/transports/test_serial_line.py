@@ -95,7 +95,7 @@ async def asked(send: SerialSend, body: bytes) -> bytes:
 
 @pytest.mark.anyio
 async def test_a_register_asks_its_terminal() -> None:
-    async with Cable() as cable, Answered(cable.left.path):
+    async with Cable() as cable, Answered(cable.left.path, clock=StandingClock()):
         send = register(cable.right.path)
         for question in (b"one", b"two", b"/n" * 2_000, b"x" * 65_000):
             assert await asked(send, question) == b"[" + question + b"]"
@@ -288,7 +288,7 @@ async def test_what_is_said_twice_is_done_once() -> None:
     kitchen, port = Kitchen(), Port()
     pay = encode_message(3, b"pay")
     acknowledgement, answer = encode_frame(ANSWER, 3), encode_message(1, b"[pay]")
-    async with Answered(port.path, kitchen.answer, first=1):
+    async with Answered(port.path, kitchen.answer, first=1, clock=StandingClock()):
         port.speak(pay)
         assert await port.hear(11) == acknowledgement
         port.speak(pay)

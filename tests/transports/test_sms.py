@@ -10,16 +10,18 @@ import pytest
 
 from anytill.core.secret import Secret
 from anytill.ports import Sms, Unreachable
+from anytill.transports import sms as hooks
 from anytill.transports.sms import HookSms, open_hook
 from anytill.wire.http import HttpRequest, HttpResponse
-from tests.transports.test_http_client import Canary
+from tests.transports.test_http_client import MINUTE_MS, Canary
 
 KEY = Secret("a key of the tests")
 TEXT = '验证码123456，20分钟内有效。"\\'
 
 
 @pytest.mark.anyio
-async def test_a_message_is_json_and_signed_byte_for_byte() -> None:
+async def test_a_message_is_json_and_signed_byte_for_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "_TIMEOUT_MS", MINUTE_MS)
     canary = Canary(b"HTTP/1.1 204 No Content\r\n\r\n")
     async with canary.listening() as port:
         opened, send = open_hook(f"http://127.0.0.1:{port}/sms/out?way=1", KEY)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 import pytest
@@ -16,9 +14,11 @@ from anytill.transports.clock import StandingClock, SteadyClock
 from anytill.transports.line_faults import LineFaults
 from anytill.transports.tcp import TcpSend, TcpService, listen_tcp
 from anytill.wire.http import HttpRequest
-from tests.transports.fakes import Remembered, hang_up, turns
+from tests.transports.fakes import Remembered, hang_up, kept_port, turns
 
 Answer = Callable[[bytes], Awaitable[bytes]]
+
+FOREVER_MS = 10**12
 
 
 async def echo(message: bytes) -> bytes:
@@ -51,7 +51,7 @@ class Kitchen:
 
 
 class Listening:
-    """A listener on a free port, for the length of an `async with`."""
+    """A listener on a free port, or on that of its own, for the length of an `async with`."""
 
     def __init__(
         self,
@@ -62,19 +62,23 @@ class Listening:
         places: int = 16,
         grace_s: float = 30,
         is_whole: Callable[[bytes], bool] = never,
+        port: int = 0,
     ) -> None:
         self.watch = Remembered()
         self.stop = asyncio.Event()
-        self.port = 0
+        self.port = port
+        self._opened = False
         line, used = (lambda: Lines(is_whole)), clock or SteadyClock()
         self._service = TcpService(line, answer, self.watch, used, faults or LineFaults(), places, grace_s)
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.ensure_future(
-            listen_tcp("127.0.0.1", 0, self._service, started=self._started, stop=self.stop)
+            listen_tcp("127.0.0.1", self.port, self._service, started=self._started, stop=self.stop)
         )
-        while not self.port:
+        while not self._opened:
             await asyncio.sleep(0)
+            if self.task.done():
+                await self.task
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,13 +86,16 @@ class Listening:
         await asyncio.wait_for(self.task, timeout=60)
 
     def _started(self, port: int) -> None:
-        self.port = port
+        self.port, self._opened = port, True
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
-    def send(self, **settings: int) -> TcpSend:
-        return TcpSend("127.0.0.1", self.port, lambda: Lines(never), timeout_ms=settings.get("timeout_ms", 60_000))
+    def send(self, clock: Clock | None = None) -> TcpSend:
+        """A register that has all the time in the world, so that a busy machine fails no test: only a line end ends
+        what it hears, unless it is given a clock that goes."""
+        used = clock or StandingClock()
+        return TcpSend("127.0.0.1", self.port, lambda: Lines(never), timeout_ms=FOREVER_MS, clock=used)
 
 
 def request(body: bytes) -> HttpRequest:
@@ -179,12 +186,12 @@ async def test_a_message_that_is_seen_to_be_whole_does_not_wait() -> None:
 
 @pytest.mark.anyio
 async def test_a_message_without_end_closes_its_connection_and_no_other() -> None:
-    async with Listening() as listening:
+    async with Listening(clock=StandingClock()) as listening:
         reader, writer = await listening.connect()
         writer.write(b"x" * (MOST_BYTES + 1))
         assert await all_of(reader) in {b"", b"reset"}
         await hang_up(writer)
-        assert (await listening.send()(request(b"after"))).body == b"[after]"
+        assert (await listening.send()(request(b"after\n"))).body == b"[after]"
 
 
 @pytest.mark.anyio
@@ -201,6 +208,7 @@ async def test_who_is_silent_makes_room_and_who_waits_for_an_answer_does_not() -
         newcomer_reader, newcomer = await listening.connect()
         newcomer.write(b"second\n")
         assert await all_of(silent_reader) in {b"", b"reset"}
+        await turns(50)  # then it has left its place, too
         await kitchen.until_asked(3)
         refused_reader, refused = await listening.connect()
         assert await all_of(refused_reader) in {b"", b"reset"}
@@ -223,7 +231,7 @@ async def test_who_does_not_listen_holds_nobody_up() -> None:
         for _ in range(500):
             deaf.write(b"x\n")
             await turns(1)
-        assert len((await listening.send()(request(b"y"))).body) == 60_000
+        assert len((await listening.send()(request(b"y\n"))).body) == 60_000
         deaf.transport.abort()
 
 
@@ -271,17 +279,18 @@ async def test_whoever_goes_away_does_not_stop_what_was_asked() -> None:
 @pytest.mark.anyio
 async def test_what_was_asked_is_answered_before_it_stops() -> None:
     kitchen = Kitchen()
-    async with Listening(kitchen.answer) as listening:
-        reader, writer = await listening.connect()
-        writer.write(b"pay\n")
-        await kitchen.until_asked(1)
-        listening.stop.set()
-        await turns(50)
-        with pytest.raises(OSError):  # noqa: PT011 - refused, in whatever words
-            await listening.connect()
-        kitchen.serve(b"pay")
-        assert await all_of(reader) == b"[pay]\n"
-        await hang_up(writer)
+    with kept_port() as port:
+        async with Listening(kitchen.answer, port=port) as listening:
+            reader, writer = await listening.connect()
+            writer.write(b"pay\n")
+            await kitchen.until_asked(1)
+            listening.stop.set()
+            await turns(50)
+            with pytest.raises(OSError):  # noqa: PT011 - refused, in whatever words
+                await listening.connect()
+            kitchen.serve(b"pay")
+            assert await all_of(reader) == b"[pay]\n"
+            await hang_up(writer)
 
 
 @pytest.mark.anyio
@@ -308,22 +317,33 @@ async def test_a_bug_is_told_and_nothing_takes_the_missing_answers_place() -> No
         writer.write(b"bug\nnext\n")
         assert await all_of(reader) in {b"", b"reset"}
         await hang_up(writer)
-        assert (await listening.send()(request(b"after"))).body == b"[after]"
+        assert (await listening.send()(request(b"after\n"))).body == b"[after]"
     assert listening.watch.alarms == [("line", {"fault": "KeyError"})]
 
 
 @pytest.mark.anyio
 async def test_a_register_asks_and_hears() -> None:
     async with Listening() as listening:
-        answer = await listening.send()(request(b"question"))
+        answer = await listening.send()(request(b"question\n"))
         assert (answer.status, answer.body) == (200, b"[question]")
+
+
+@pytest.mark.anyio
+async def test_an_answer_without_an_end_is_whole_after_half_a_second() -> None:
+    clock = StandingClock()
+    async with Listening(clock=clock) as listening:
+        asking = asyncio.ensure_future(listening.send(clock)(request(b"question")))
+        while not asking.done():
+            clock.advance(100)
+            await turns()
+        assert (await asking).body == b"[question]"
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("faults", [LineFaults(split_bytes=1, pause_ms=0), LineFaults(split_bytes=3, pause_ms=1)])
 async def test_an_answer_in_pieces_is_an_answer(faults: LineFaults) -> None:
     async with Listening(faults=faults) as listening:
-        assert (await listening.send()(request(b"question"))).body == b"[question]"
+        assert (await listening.send()(request(b"question\n"))).body == b"[question]"
 
 
 @pytest.mark.anyio
@@ -337,17 +357,9 @@ async def test_noise_in_front_of_an_answer_is_part_of_it() -> None:
         await hang_up(writer)
 
 
-@contextmanager
-def nobody() -> Iterator[int]:
-    """A port at which nobody answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        yield listener.getsockname()[1]
-
-
 @pytest.mark.anyio
 async def test_what_does_not_come_is_unreachable() -> None:
-    with nobody() as port:
+    with kept_port() as port:
         send = TcpSend("127.0.0.1", port, lambda: Lines(never), timeout_ms=60_000)
         with pytest.raises(NeverSent, match="no connection"):
             await send(request(b"x"))
