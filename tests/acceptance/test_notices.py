@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,8 +20,11 @@ from tests.acceptance.yst_till import children, notice_sign
 TEEGON_DELAYS_S = (0, 15, 15, 30, 180, 600)
 CHAOYING_DELAYS_S = (0, 15, 15, 15, 30, 180)
 YST_DELAYS_S = (0, 30, 30, 60, 300, 900)
-#: A try comes this late at the most: the clock runs while a busy machine starts a gateway or delivers a request.
-SLACK_S = 10.0
+#: For so long a try may be on its way on a busy machine: the gateway counts from when it began, we hear it when it
+#: arrives. Less than the vendors' schedules differ by.
+SLACK_S = 10
+#: So long before its time a try is given the chance to come too early; that is not the busy machine's doing.
+LOOKED_BEFORE_S = 14
 #: Five ways of not saying "I heard".
 DEAF = ((500, b"success"), (200, b"fail"), (302, b""), (404, b"SUCCESS"), (200, b"<html>success</html>"))
 #: And what YST's merchants answer: XML, and five things that are not this.
@@ -43,44 +46,71 @@ def refusing_five_in_xml(nth: int) -> tuple[int, bytes]:
     return YST_HEARD if nth > len(YST_DEAF) else YST_DEAF[nth - 1]
 
 
+class Turn(NamedTuple):
+    version: int
+    due_at_ms: int
+
+
 def about_notice(demo: Demo) -> dict[str, Any]:
     """The one notice as it is stored."""
     (row,) = select(demo.store_url, "SELECT state, about FROM notice")
     return {**json.loads(row["about"]), "state": row["state"]}
 
 
-def advance_to(demo: Demo, at_ms: int) -> bool:
-    """Move the clock to shortly before a moment; False where a busy machine has let it pass already."""
+def advance_to(demo: Demo, at_ms: int) -> None:
+    """Move the clock to less than a second before a moment; a busy machine may have let it pass already."""
     away_s = (at_ms - demo.now_ms()) // 1_000
-    if away_s < 1:
-        return False
-    demo.advance(away_s)
-    return demo.now_ms() < at_ms + 500
+    if away_s > 0:
+        demo.advance(away_s)
+
+
+def turn(demo: Demo) -> Turn:
+    """When the one notice is due; whoever takes it up makes its version another."""
+    (row,) = select(demo.store_url, "SELECT version, due_at_ms FROM notice")
+    return Turn(row["version"], row["due_at_ms"])
+
+
+def wait_for(demo: Demo, receiver: Receiver, nth: int, delay_s: int) -> None:
+    """Let a try happen, so long after the one before. It may come late by as much as nobody moved the clock on."""
+    due_ms = receiver.heard[nth - 2].at_ms + delay_s * 1_000
+    before = turn(demo)
+    for stop_ms in (due_ms - LOOKED_BEFORE_S * 1_000, due_ms - 1_000, due_ms + 1_000):
+        if turn(demo).version == before.version:  # else it is under way: the clock is left alone
+            advance_to(demo, stop_ms)
+            until(lambda: turn(demo) != before or before.due_at_ms > demo.now_ms(), "it is taken up when it is due")
+    reached_ms = max(due_ms, demo.now_ms())
+    until(lambda: len(receiver.heard) >= nth, f"try {nth}")
+    at_ms = receiver.heard[nth - 1].at_ms
+    assert due_ms - SLACK_S * 1_000 <= at_ms <= reached_ms + SLACK_S * 1_000, (nth, due_ms, reached_ms, at_ms)
 
 
 def six_tries(demo: Demo, receiver: Receiver, delays_s: Sequence[int]) -> Sequence[Notice]:
-    """Let all tries happen, each not before its time, with a kill -9 after the third; nothing comes after the last."""
+    """Let all tries happen, each at its time, with a kill -9 after the third; nothing comes after the last."""
+    until(lambda: bool(receiver.heard), "the first try")
     for nth, delay_s in enumerate(delays_s, 1):
-        if nth > 1 and advance_to(demo, receiver.heard[-1].at_ms + (delay_s - 1) * 1_000):
-            assert len(receiver.heard) == nth - 1, "too early"
-        until(lambda nth=nth: len(receiver.heard) == nth, f"try {nth}")  # type: ignore[misc]
-        until(lambda nth=nth: about_notice(demo)["tries"] == nth, "it is noted")  # type: ignore[misc]
+        if nth > 1:
+            wait_for(demo, receiver, nth, delay_s)
+        until(lambda nth=nth: about_notice(demo)["tries"] >= nth, "it is noted")  # type: ignore[misc]
         if nth == 3:
             demo.kill()
             demo.start()
-    assert about_notice(demo)["state"] == "DELIVERED"
+    until(lambda: is_delivered(demo), "it is known as heard", poll_s=1)
     for _ in range(5):
         demo.advance(3_600)
     assert demo.get("/readyz")[0] == 200
     assert demo.chaoying().pay("AFTER001", 1, "137777770000000900").word is Word.YES
+    assert len(receiver.heard) == about_notice(demo)["tries"]
     return receiver.heard
 
 
-def check_schedule(heard: Sequence[Notice], delays_s: Sequence[int]) -> None:
-    waits_s = [(later.at_ms - earlier.at_ms) / 1_000 for earlier, later in pairwise(heard)]
-    assert len(heard) == 6
-    for waited_s, delay_s in zip(waits_s, delays_s[1:], strict=True):
-        assert -0.2 <= waited_s - delay_s <= SLACK_S, waits_s
+def is_delivered(demo: Demo) -> bool:
+    """Whether the sixth try was heard. On a busy machine its answer may come too late, and then a later one is."""
+    about = about_notice(demo)
+    if about["state"] == "DELIVERED":
+        return True
+    assert not about["last_result"].startswith("HTTP"), about
+    demo.advance(3_600)
+    return False
 
 
 def check_signatures(heard: Sequence[Notice], signed: Callable[[Notice], str], fresh: set[str]) -> None:
@@ -97,7 +127,6 @@ def test_teegon_tells_that_a_charge_was_paid(own_demo: Demo) -> None:
         paid = till.charge(till.pay_fields("TOLD0001", "1.23", "137777770000000110") | {"notify_url": receiver.url})
         assert paid.word is Word.YES
         heard = six_tries(own_demo, receiver, TEEGON_DELAYS_S)
-    check_schedule(heard, TEEGON_DELAYS_S)
     check_signatures(heard, lambda notice: teegon_sign(notice.fields, till.secret), {"sign", "timestamp"})
     expected = {
         "order_no": "TOLD0001",
@@ -109,8 +138,11 @@ def test_teegon_tells_that_a_charge_was_paid(own_demo: Demo) -> None:
         "channel": "wxpay",
     }
     assert {name: heard[0].fields[name] for name in expected} == expected
-    # The receiver is to refuse old captures: each try says when it was made.
-    assert all(abs(int(notice.fields["timestamp"]) - notice.at_ms // 1_000) <= 2 for notice in heard)
+    # The receiver is to refuse old captures: each try says when it was made. So none was made too early, not at all.
+    made_s = [int(notice.fields["timestamp"]) for notice in heard]
+    assert all(0 <= notice.at_ms // 1_000 - at_s <= SLACK_S for notice, at_s in zip(heard, made_s, strict=True))
+    waited_s = [later - earlier for earlier, later in pairwise(made_s[:6])]
+    assert all(waited >= delay for waited, delay in zip(waited_s, TEEGON_DELAYS_S[1:], strict=True)), waited_s
 
 
 def test_chaoying_tells_that_a_preorder_was_paid(own_demo: Demo) -> None:
@@ -121,7 +153,6 @@ def test_chaoying_tells_that_a_preorder_was_paid(own_demo: Demo) -> None:
         own_demo.advance(2)
         until(lambda: till.query("TOLDQR02").word is Word.YES, "the gateway hears of it")
         heard = six_tries(own_demo, receiver, CHAOYING_DELAYS_S)
-    check_schedule(heard, CHAOYING_DELAYS_S)
     check_signatures(heard, lambda notice: chaoying_sign(notice.fields, till.key), {"sign", "nonce_str"})
     expected = {"out_trade_no": "TOLDQR02", "total_fee": "4200", "pay_result": "0", "mch_id": till.mch_id}
     assert {name: heard[0].fields[name] for name in expected} == expected
@@ -136,7 +167,6 @@ def test_yst_tells_that_a_native_order_was_paid(own_demo: Demo) -> None:
         own_demo.advance(2)
         until(lambda: till.query_native("TOLDQR03").word is Word.YES, "the gateway hears of it")
         heard = six_tries(own_demo, receiver, YST_DELAYS_S)
-    check_schedule(heard, YST_DELAYS_S)
     check_signatures(heard, lambda notice: notice_sign(notice.fields, till.private_key), {"sign", "server_time"})
     expected = {
         "request_type": "native_order_notice",
