@@ -12,12 +12,14 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -27,9 +29,14 @@ from tests.acceptance.shop import Shop
 from tests.acceptance.tills import ChaoyingTill, Line, TeegonTill
 from tests.acceptance.yst_till import YstTill
 
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 40.0
+#: Guards against a hang and measures nothing: on a busy machine any process may stand still for a while.
+HANGS_AFTER_S = 120.0
 POLL_S = 0.01
+#: The kernel gives away ports from 32768 on to whoever asks for any. One of those that is let go of, if only until its
+#: gateway starts again, may be somebody else's then; so ours are below. The workers of a run have some each.
+PORTS_EACH = 100
+FIRST_PORT = 20_000 + os.getpid() % 120 * PORTS_EACH
+OUR_PORTS = range(FIRST_PORT, FIRST_PORT + PORTS_EACH)
 SHORTEST_CODE = 16
 NOBODY = "http://127.0.0.1:65535/nobody"
 ANYTILL = (sys.executable, "-m", "anytill")
@@ -37,12 +44,25 @@ ANYTILL = (sys.executable, "-m", "anytill")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0, poll_s: float = POLL_S) -> None:
-    """Return as soon as the condition holds; fail, saying what was waited for, when it does not in time."""
-    deadline = time.monotonic() + timeout_s
+def until(condition: Callable[[], bool], what: str, timeout_s: float = HANGS_AFTER_S, poll_s: float = POLL_S) -> None:
+    """Return as soon as the condition holds; fail, saying what was waited for, when it does not in time. After that it
+    is looked at once more: we may have stood still ourselves."""
+    deadline, is_last = time.monotonic() + timeout_s, False
     while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s"
+        assert not is_last, f"{what}: not within {timeout_s} s"
         time.sleep(poll_s)
+        is_last = time.monotonic() >= deadline
+
+
+_next_ports = cycle(OUR_PORTS)
+
+
+def lasting_port() -> int:
+    """A free port that is given to nobody else while its owner is down for a moment."""
+    for port in islice(_next_ports, PORTS_EACH):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError(f"all ports of {OUR_PORTS} are taken")
 
 
 def command(
@@ -71,7 +91,7 @@ class Gateway:
     """A gateway's process and where it lives."""
 
     folder: Path
-    port: int = 0
+    port: int = field(default_factory=lasting_port)
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
     #: What must not be found in anything that this gateway prints.
@@ -151,7 +171,7 @@ class Gateway:
             return port is not None
 
         try:
-            until(accepts, "start", START_TIMEOUT_S, 0.005)
+            until(accepts, "start", poll_s=0.005)
         except BaseException:
             self.kill()
             raise
@@ -165,9 +185,18 @@ class Gateway:
 
     def terminate(self) -> int:
         """SIGTERM, and wait; returns the exit code."""
+        self.begin_to_stop()
+        return self.ended()
+
+    def begin_to_stop(self) -> None:
+        """SIGTERM, once: a second one may come when nobody catches it any more."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(STOP_TIMEOUT_S)
+
+    def ended(self) -> int:
+        """Wait for its end; returns the exit code."""
+        assert self.process is not None
+        code = self.process.wait(HANGS_AFTER_S)
         self.process = None
         return code
 
@@ -207,7 +236,7 @@ class Demo(Gateway):
 
     @property
     def arguments(self) -> Sequence[str]:
-        # Started again at the port it had, its terminal takes free ones too: other demos run beside it.
+        # Beside a port of our own its terminal would be at the vendor's, where other demos' may be.
         free = ("--terminal-http", "0", "--terminal-tcp", "0")
         return ("demo", "--port", str(self.port), "--data", str(self.folder / "data"), *free)
 
