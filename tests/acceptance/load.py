@@ -61,7 +61,7 @@ class Load:
         self.stopped.set()
         self.gate.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(120)
             assert not thread.is_alive(), "a till hangs"
         if self.faults:
             raise self.faults[0]
