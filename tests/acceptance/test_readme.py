@@ -15,16 +15,16 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.acceptance.harness import HANGS_AFTER_S, clean_environment, lasting_port, until
 
 ROOT = Path(__file__).parents[2]
 DIALECT_PAGES = (
@@ -44,14 +44,15 @@ WALKS = {
 BLOCK = re.compile(r"^```bash\n# (walk|window)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON_BLOCK = re.compile(r"^```python\n# walk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMISE = re.compile(r"^# -> (.+)$", re.MULTILINE)
-STARTED_WITHIN_S = 30
-WALKED_WITHIN_S = 300
+WALKED_WITHIN_S = 900
 #: The ports that the READMEs name; others are taken in their place, as these may be somebody's.
 PORTS = re.compile(r"\b910[12]\b")
 #: A window beside the session, and what is waited for before the session goes on.
 WINDOW = """( {} ) > window.log 2>&1 &
 until grep -qs stop: window.log || ! kill -0 $!; do sleep 0.1; done
 """
+
+pytestmark = pytest.mark.timeout(WALKED_WITHIN_S + 2 * HANGS_AFTER_S)
 
 CURL = f"""#!{sys.executable}
 import sys
@@ -112,27 +113,29 @@ def base_url(tmp_path: Path) -> Iterator[str]:
     """The address of a demo of one's own on a free port."""
     with (tmp_path / "demo.log").open("wb") as log:
         command = [sys.executable, "-m", "anytill", "demo", "--port", "0", "--data", str(tmp_path / "demo")]
-        demo = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
+        demo = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path, env=clean_environment())
+    document = tmp_path / "demo" / "sandbox.json"
+
+    def has_started() -> bool:
+        assert demo.poll() is None, (tmp_path / "demo.log").read_text(encoding="utf-8")
+        return document.exists()
+
     try:
-        document = tmp_path / "demo" / "sandbox.json"
-        give_up_at = time.monotonic() + STARTED_WITHIN_S
-        while not document.exists():
-            assert demo.poll() is None, (tmp_path / "demo.log").read_text(encoding="utf-8")
-            assert time.monotonic() < give_up_at, "the demo does not start"
-            time.sleep(0.05)
+        until(has_started, "the demo's start")
         found = re.search(r'"base_url": "([^"]+)"', document.read_text(encoding="utf-8"))
         assert found is not None
         yield found[1]
     finally:
         demo.terminate()
-        assert demo.wait(STARTED_WITHIN_S) == 0
+        assert demo.wait(HANGS_AFTER_S) == 0
 
 
 def walked(steps: list[Step], base_url: str, folder: Path) -> list[str]:
     """What each block prints, all of them in one session."""
     terminal = json.loads((folder / "demo" / "sandbox.json").read_text(encoding="utf-8"))["qfpay"]
     environment = {
-        **os.environ,
+        **clean_environment(),
+        "LC_ALL": "C.UTF-8",  # of a locale that is not there bash would complain
         "BASE_URL": base_url,
         "QFPAY_URL": terminal["http_url"],
         "QFPAY_TCP": f"{terminal['tcp_host']}/{terminal['tcp_port']}",
@@ -146,7 +149,7 @@ def walked(steps: list[Step], base_url: str, folder: Path) -> list[str]:
         stand_in.chmod(0o755)
         environment["PATH"] = f"{stand_in.parent}{os.pathsep}{environment['PATH']}"
     mark = "=== next block ==="
-    ports = free_ports("9101", "9102")
+    ports = {name: str(lasting_port()) for name in ("9101", "9102")}
     script = "".join(f"echo '{mark}'\n{typed(step, ports)}\n" for step in steps)
     (folder / "scripts").symlink_to(ROOT / "scripts")
     session = subprocess.Popen(
@@ -170,20 +173,12 @@ def walked(steps: list[Step], base_url: str, folder: Path) -> list[str]:
     return stdout.split(f"{mark}\n")[1:]
 
 
-def free_ports(*names: str) -> dict[str, str]:
-    """A free port for each of these."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-        return {name: str(each.getsockname()[1]) for name, each in zip(names, sockets, strict=True)}
-
-
 def typed(step: Step, ports: Mapping[str, str]) -> str:
     """What goes into the session for a block."""
     commands = PORTS.sub(lambda named: ports[named[0]], step.commands)
     return WINDOW.format(commands.replace("anytill terminal", "anytill terminal --auto")) if step.window else commands
 
 
-@pytest.mark.timeout(WALKED_WITHIN_S + 60)
 @pytest.mark.parametrize("language", sorted(WALKS))
 def test_the_pages_do_what_they_say(language: str, base_url: str, tmp_path: Path) -> None:
     steps = steps_of(language)
@@ -209,7 +204,7 @@ def test_the_python_example_does_what_it_says(language: str, base_url: str, tmp_
     (program,) = PYTHON_BLOCK.findall((ROOT / f"docs/{language}/clients.md").read_text(encoding="utf-8"))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        env={**os.environ, "BASE_URL": base_url},
+        env=clean_environment() | {"BASE_URL": base_url},
         cwd=tmp_path,
         capture_output=True,
         text=True,

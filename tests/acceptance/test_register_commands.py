@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.harness import Serve, clean_environment, command, running, until
+from tests.acceptance.harness import Serve, clean_environment, command, lasting_port, running, until
 from tests.acceptance.semoor_till import SemoorTill, activate
 from tests.acceptance.tills import ChaoyingTill, TeegonTill, Told, Word
 from tests.acceptance.yst_till import YstTill
@@ -376,15 +375,16 @@ def test_a_pay_box_is_a_device_without_a_key(closed: Keeper) -> None:
 
 
 WALK = re.compile(r"^```bash\n# walk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WALKED_WITHIN_S = 300
 PROMISE = re.compile(r"^# -> (.+)$", re.MULTILINE)
 
 
+@pytest.mark.timeout(WALKED_WITHIN_S + 100)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_leads_from_nothing_to_the_first_payment(language: str, tmp_path: Path) -> None:
+    port = lasting_port()
     page = (Path(__file__).parents[2] / "docs" / language / "devices.md").read_text(encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    blocks = [block.replace("8000", port) for block in WALK.findall(page)]
+    blocks = [block.replace("8000", str(port)) for block in WALK.findall(page)]
     mark = "=== next block ==="
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -395,7 +395,7 @@ def test_the_page_leads_from_nothing_to_the_first_payment(language: str, tmp_pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=WALKED_WITHIN_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
