@@ -273,7 +273,9 @@ def test_two_demos_cannot_share_a_folder(demo: Demo) -> None:
 
 
 def test_a_port_that_is_taken(demo: Demo, tmp_path: Path) -> None:
-    run = command("demo", "--port", str(demo.port), "--data", str(tmp_path / "other"))
+    # Without a terminal: the vendor's ports may be somebody's too.
+    alone = ("--terminal-http", "-1", "--terminal-tcp", "-1")
+    run = command("demo", "--port", str(demo.port), *alone, "--data", str(tmp_path / "other"))
     assert run.returncode == 2
     assert run.stderr.strip() == f"anytill: port {demo.port} is taken: --port 0 takes a free one"
 
