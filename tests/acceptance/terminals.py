@@ -11,6 +11,7 @@ import select
 import ssl
 import subprocess
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from typing import Any, Final
 
 from anytill.bootstrap.customer import CARDS
 from tests.acceptance.books import Sale
-from tests.acceptance.harness import ANYTILL, Gateway, clean_environment, command
+from tests.acceptance.harness import ANYTILL, Gateway, clean_environment, lasting_port, until
 from tests.acceptance.qfpay_register import Form, Http, Key, Line, QfpayTill, Serial, Tcp
 
 PUBLISHED_KEY: Final = "f46b1f08bec1f39104792cc79ec9aacd"
@@ -30,6 +31,13 @@ PUBLISHED_KEY: Final = "f46b1f08bec1f39104792cc79ec9aacd"
 CODES: Final = {f"{ending:02d}" for ending in range(1, 11)}
 CARD_ENDINGS: Final = {"04", "05", "06", "07", "08", "09"}
 SCREEN_ENDINGS: Final = {"02", "03"}
+#: Where a terminal's day begins, and how much of it must be left for a test whose sums are one day's.
+HONG_KONG_S: Final = 8 * 3_600
+DAY_S: Final = 86_400
+LEFT_OF_THE_DAY_S: Final = 120
+#: A register whose trade's answer was lost on a serial line asks what became of it only after minutes.
+ECR_ENDS_WITHIN_S: Final = 600
+NO_ANSWER: Final = 3
 
 
 @dataclass
@@ -40,7 +48,7 @@ class Terminal(Gateway):
     serial: str = ""
     key: Key = field(default_factory=lambda: Key(PUBLISHED_KEY))
     secure: bool = False
-    tcp_port: int = 0
+    tcp_port: int = field(default_factory=lasting_port)
     variables: Mapping[str, str] = field(default_factory=dict)
     _spoken_before: int = 0
     _tills: list[QfpayTill] = field(default_factory=list)
@@ -94,12 +102,12 @@ class Terminal(Gateway):
 
     def spoken(self) -> str:
         """What this life has told on its screen."""
-        return (self.folder / "stdout.log").read_bytes()[self._spoken_before :].decode()
+        return (self.folder / "stdout.log").read_bytes()[self._spoken_before :].decode(errors="replace")
 
     def cut_off(self) -> int:
         """Its exit code, once it has ended by itself."""
         assert self.process is not None
-        code = self.process.wait(60)
+        code = self.process.wait(120)
         self.process = None
         return code
 
@@ -218,9 +226,20 @@ class Ecr:
         """What follows `anytill`."""
         return ("ecr", *self.way(), "--settings", str(self.terminal.settings), "--journal", str(self.journal), *task)
 
-    def run(self, *task: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *task: str, within_s: float = ECR_ENDS_WITHIN_S) -> subprocess.CompletedProcess[str]:
         """A command to its end."""
-        return command(*self.arguments(*task))
+        return subprocess.run(
+            (*ANYTILL, *self.arguments(*task)),
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+            env=clean_environment(),
+        )
+
+    def asked(self, *task: str) -> subprocess.CompletedProcess[str]:
+        """A command to its end, once it was answered."""
+        return answered(lambda: self.run(*task))
 
     def told(self, *task: str) -> dict[str, Any]:
         """What a command that must succeed prints as JSON."""
@@ -245,6 +264,28 @@ class Ecr:
         """What it wrote down so far; a line that is being written is left out."""
         text = self.journal.read_bytes() if self.journal.exists() else b""
         return [json.loads(line) for line in text.split(b"\n")[:-1]]
+
+
+def answered(ask: Callable[[], subprocess.CompletedProcess[str]]) -> subprocess.CompletedProcess[str]:
+    """A command of `anytill ecr`, run until it was answered: on a serial line a question counts as unheard after a
+    second, which is soon over for who is held up, and is then left to the cashier to ask again."""
+    done: list[subprocess.CompletedProcess[str]] = []
+
+    def heard() -> bool:
+        done.append(ask())
+        return done[-1].returncode != NO_ANSWER
+
+    until(heard, "an answer", 120)
+    return done[-1]
+
+
+def well_before_midnight() -> None:
+    """Wait for the next day when this one is nearly over in Hong Kong."""
+
+    def enough_is_left() -> bool:
+        return DAY_S - (time.time() + HONG_KONG_S) % DAY_S > LEFT_OF_THE_DAY_S
+
+    until(enough_is_left, "midnight in Hong Kong", 2 * LEFT_OF_THE_DAY_S, 1)
 
 
 def sale(order_no: str, cents: int, channel: str = "wx", **more: Any) -> Sale:

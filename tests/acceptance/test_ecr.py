@@ -12,15 +12,18 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.books import wallet_book
-from tests.acceptance.harness import ANYTILL, clean_environment, command, until
+from tests.acceptance.harness import ANYTILL, clean_environment, command, lasting_port, until
+from tests.acceptance.terminals import ECR_ENDS_WITHIN_S, answered
 from tests.transports.cables import Cable
+
+pytestmark = pytest.mark.timeout(900)
 
 KEY = "0123456789abcdef0123456789abcdef"
 POWER_CUT_STATUS = 86
@@ -32,8 +35,8 @@ class Machine:
 
     folder: Path
     options: Sequence[str] = ()
-    http: int = 0
-    tcp: int = 0
+    http: int = field(default_factory=lasting_port)
+    tcp: int = field(default_factory=lasting_port)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, *more: str) -> None:
@@ -54,12 +57,12 @@ class Machine:
         def listens() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, (self.folder / "stderr.log").read_text()
-            found = re.search(r"https?://[^:]+:([0-9]+), tcp://[^:]+:([0-9]+)", out.read_text())
+            found = re.search(r"https?://[^:]+:([0-9]+), tcp://[^:]+:([0-9]+)[,\n]", out.read_text())
             if found:
                 self.http, self.tcp = int(found[1]), int(found[2])
             return found is not None
 
-        until(listens, "the terminal's start", 60)
+        until(listens, "the terminal's start", 120)
 
     def stop(self) -> None:
         """Switch it off."""
@@ -71,7 +74,7 @@ class Machine:
     def ended(self) -> int:
         """How it ended by itself."""
         assert self.process is not None
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self.process = None
         return code
 
@@ -131,11 +134,20 @@ class Till:
         self.folder.mkdir(parents=True, exist_ok=True)
         return command("ecr", *self.line, *arguments, cwd=self.folder, environment=environment)
 
-    def ask(self, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:
+    def heard(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One command to its end; on a serial line, once it was answered."""
+        return answered(lambda: self.run(*arguments)) if "--serial" in self.line else self.run(*arguments)
+
+    def ask(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """Exit code and the JSON object that was printed."""
-        run = self.run(*arguments, "--json", **environment)
+        run = self.heard(*arguments, "--json")
         assert run.stdout, run.stderr
         return run.returncode, json.loads(run.stdout.splitlines()[-1])
+
+    def waits(self, number: str) -> bool:
+        """Whether the terminal has this order, and nobody has paid yet."""
+        run = self.run("query", number, "--json")
+        return run.returncode == 1 and json.loads(run.stdout)["state"] == "UNKNOWN"
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command that is still under way."""
@@ -151,9 +163,9 @@ class Till:
         )
 
     def steps(self) -> list[str]:
-        """What stands in the journal."""
+        """What stands in the journal; a line that is being written is left out."""
         (journal,) = (self.folder / "anytill-ecr").iterdir()
-        return [json.loads(line)["step"] for line in journal.read_text().splitlines()]
+        return [json.loads(line)["step"] for line in journal.read_bytes().split(b"\n")[:-1]]
 
 
 @pytest.mark.parametrize(("way", "form"), [("http", "plain"), ("tcp", "quoted"), ("serial", "raw")])
@@ -168,7 +180,7 @@ def test_a_day_at_the_register(tmp_path: Path, way: str, form: str) -> None:
         # The same number again is the same payment.
         assert till.ask("pay", "12.50", "--channel", "card_payment", "--order-no", "A1") == (0, paid)
         assert till.run("pay", "12.51", "-c", "card_payment", "--order-no", "A1").returncode == 2
-        assert till.run("receipt", "A1").stderr.strip() == "printed"
+        assert till.heard("receipt", "A1").stderr.strip() == "printed"
         code, declined = till.ask("pay", "1.05", "--channel", "alipay", "--order-no", "A2")
         assert (code, declined["verdict"]) == (1, "NOT_PAID")
         code, shown = till.ask("pay", "8", "--qr", "--channel", "fps", "--order-no", "A3")
@@ -177,8 +189,8 @@ def test_a_day_at_the_register(tmp_path: Path, way: str, form: str) -> None:
         assert (code, back["state"], back["amount"]) == (0, "DONE", "3.20")
         code, rest = till.ask("refund", "A3")
         assert (code, rest["state"], rest["amount"]) == (0, "DONE", "4.80")
-        assert till.run("refund", "A3", "0.01").returncode == 2
-        run = till.run("cancel")
+        assert till.heard("refund", "A3", "0.01").returncode == 2
+        run = till.heard("cancel")
         assert (run.returncode, run.stderr.strip()) == (1, "nothing waits at the terminal")
         assert till.run("resume").stderr.strip() == "everything has its end"
         terminal.stop()
@@ -202,7 +214,7 @@ def test_the_power_is_cut_after_the_charge(tmp_path: Path, killed: bool) -> None
             code, paid = till.ask("pay", "4.00", "--order-no", "B2")
             assert (code, paid["order_no"], paid["state"]) == (0, "B2", "PAID")
         else:
-            out, err = paying.communicate(timeout=60)
+            out, err = paying.communicate(timeout=ECR_ENDS_WITHIN_S)
             assert (paying.returncode, "state=PAID" in out) == (0, True), err
         code, found = till.ask("pay", "3.00", "--order-no", "B1")
         assert (code, found["state"]) == (0, "PAID")
@@ -219,18 +231,18 @@ def test_a_cashier_takes_it_back_with_ctrl_c(tmp_path: Path) -> None:
         paying = till.start("pay", "1.03", "--qr", "--order-no", "C1")
         assert paying.stderr is not None
         assert "C1" in paying.stderr.readline()
-        until(lambda: till.ask("query", "C1")[1].get("state") == "UNKNOWN", "the code on the screen")
+        until(lambda: till.waits("C1"), "the code on the screen")
         paying.send_signal(signal.SIGINT)
-        out, err = paying.communicate(timeout=60)
+        out, err = paying.communicate(timeout=ECR_ENDS_WITHIN_S)
         assert (paying.returncode, "verdict=NOT_PAID" in out) == (1, True), err
         assert till.steps() == ["trade", "withdrawal", "end"]
         # Another process may take back too, although the journal is taken.
         paying = till.start("pay", "1.03", "--qr", "--order-no", "C2")
-        until(lambda: till.run("query", "C2").returncode == 1, "the code on the screen")
+        until(lambda: till.waits("C2"), "the code on the screen")
         run = till.run("pay", "1.00")
         assert (run.returncode, "another register" in run.stderr) == (2, True)
         run = till.run("cancel")
-        out, err = paying.communicate(timeout=60)
+        out, err = paying.communicate(timeout=ECR_ENDS_WITHIN_S)
         assert (paying.returncode, "verdict=NOT_PAID" in out) == (1, True), err
         terminal.stop()
         assert not any(terminal.net_cents().values())
@@ -243,13 +255,13 @@ def test_a_second_ctrl_c_leaves_it_open(tmp_path: Path) -> None:
         paying = till.start("pay", "1.03", "--qr", "--order-no", "D1")
         assert paying.stderr is not None
         paying.stderr.readline()
-        until(lambda: till.ask("query", "D1")[1].get("state") == "UNKNOWN", "the code on the screen")
+        until(lambda: till.waits("D1"), "the code on the screen")
         # A terminal that says nothing any more.
         terminal.process.send_signal(signal.SIGSTOP)
         for _ in range(2):
             paying.send_signal(signal.SIGINT)
             until(lambda: "withdrawal" in till.steps(), "the wish to take it back")
-        _, err = paying.communicate(timeout=60)
+        _, err = paying.communicate(timeout=ECR_ENDS_WITHIN_S)
         assert (paying.returncode, "left open" in err) == (130, True), err
         terminal.process.send_signal(signal.SIGCONT)
         run = till.run("resume", "--json")
@@ -295,7 +307,7 @@ def test_a_terminal_that_has_another_address_now(tmp_path: Path) -> None:
         paying.kill()
         paying.communicate()
         address = f"tcp://127.0.0.1:{terminal.tcp}"
-        terminal.tcp = 0
+        terminal.tcp = lasting_port()
         terminal.start()
         after = Till(folder, ("--http", f"127.0.0.1:{terminal.http}", *where))
         assert after.run("resume").returncode == 1

@@ -15,15 +15,16 @@ import pytest
 from tests.acceptance.books import verdict
 from tests.acceptance.harness import Demo, Serve, command, until
 from tests.acceptance.qfpay_register import Form, Http, Key, QfpayTill, Tcp
-from tests.acceptance.receiver import Receiver, listening
-from tests.acceptance.terminals import PUBLISHED_KEY, Ecr, Terminal, cable, sale, serving
+from tests.acceptance.receiver import Notice, Receiver, listening
+from tests.acceptance.terminals import PUBLISHED_KEY, Ecr, Terminal, cable, sale, serving, well_before_midnight
 from tests.acceptance.tills import Word
 from tests.postgres import fresh_database
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_two_windows(tmp_path: Path) -> None:
+    well_before_midnight()
     with cable() as joined:
         terminal = Terminal(tmp_path, serial=joined.terminal)
         with serving(terminal):
@@ -40,7 +41,8 @@ def test_two_windows(tmp_path: Path) -> None:
                 ecr = Ecr(terminal, lambda way=way: way, tmp_path / "ecr.journal")  # type: ignore[misc]
                 paid = ecr.run("pay", "12.50", "--order-no", number)
                 assert paid.returncode == 0, paid
-                assert paid.stderr == f"order {number}: 12.50 HKD, wx; the terminal asks the payer\n"
+                # Where an acknowledgement came late there is more to say.
+                assert paid.stderr.splitlines()[0] == f"order {number}: 12.50 HKD, wx; the terminal asks the payer"
                 assert re.fullmatch(
                     rf"order_no={number}  payment_id=[0-9]+  state=PAID  verdict=PAID  amount=12\.50\n", paid.stdout
                 )
@@ -51,11 +53,11 @@ def test_two_windows(tmp_path: Path) -> None:
                     f"DONE WeChat Pay HKD 12.50 {number} Transaction successful",
                 ]
             ecr = Ecr(terminal, lambda: ("--serial", joined.register), tmp_path / "ecr.journal")
-            receipt = ecr.run("receipt", "NEW-PTY")
+            receipt = ecr.asked("receipt", "NEW-PTY")
             assert (receipt.returncode, receipt.stderr) == (0, "printed\n")
             assert "NEW-PTY" in terminal.slips()[-1]
             assert terminal.slips()[-1].strip() in terminal.spoken()
-            assert ecr.run("summary").returncode == 0
+            assert ecr.asked("summary").returncode == 0
             assert "25.00" in terminal.slips()[-1]
             terminal.terminate()
         sales = [sale(number, 1_250, told=[Word.YES]) for number in orders]
@@ -157,9 +159,9 @@ def test_a_shops_own_terminal(shop: Serve, tmp_path: Path) -> None:
         in_the_open = QfpayTill(till.line, key, Form.PLAIN)
         assert in_the_open.pay("SHOP-3", 100).code == "4003"
         _desk(shop, "device", "off", "qfpay", number)
-        until(lambda: till.pay("SHOP-4", 100).code == "4007", "the device is off", 20)
+        until(lambda: till.pay("SHOP-4", 100).code == "4007", "the device is off")
         _desk(shop, "device", "on", "qfpay", number)
-        until(lambda: till.query("SHOP-1").word is Word.YES, "it is on", 20)
+        until(lambda: till.query("SHOP-1").word is Word.YES, "it is on")
         terminal.hang_up()
         assert terminal.terminate() == 0
     nobody = command("terminal", "--auto", "--http", "0", "--tcp", "0", "--data", str(tmp_path / "other"), "--config",
@@ -172,6 +174,11 @@ def test_a_shops_own_terminal(shop: Serve, tmp_path: Path) -> None:
     )
 
 
+def _different(merchant: Receiver) -> list[Notice]:
+    """What it heard, without what it heard once more because it was slow to answer."""
+    return list({notice.body: notice for notice in reversed(merchant.heard)}.values())[::-1]
+
+
 @pytest.mark.parametrize("kind", ["cancel", "refund"])
 def test_a_shop_hears_of_its_terminals_payments_and_refunds(shop: Serve, tmp_path: Path, kind: str) -> None:
     hears = Receiver(answer=lambda _nth: (200, b"SUCCESS"), read=lambda body: dict(json.loads(body)))
@@ -181,14 +188,14 @@ def test_a_shop_hears_of_its_terminals_payments_and_refunds(shop: Serve, tmp_pat
         with serving(terminal):
             till = terminal.by_http()
             paid = till.pay("HEAR-1", 1_800, "wx")
-            until(lambda: len(merchant.heard) == 1, "the payment's notice")
+            until(lambda: len(_different(merchant)) == 1, "the payment's notice")
             back = till.refund("HEAR-1", 500)
-            until(lambda: len(merchant.heard) == 2, "the refund's notice")
-    of_payment, of_refund = (notice.fields for notice in merchant.heard)
+            until(lambda: len(_different(merchant)) == 2, "the refund's notice")
+    of_payment, of_refund = (notice.fields for notice in _different(merchant))
     assert (of_payment["notify_type"], of_payment["out_trade_no"], of_payment["txamt"]) == ("payment", "HEAR-1", "1800")
     assert of_payment["syssn"] == paid.fields["syssn"]
     assert (of_refund["notify_type"], of_refund["orig_out_trade_no"], of_refund["txamt"]) == (kind, "HEAR-1", "500")
     assert (of_refund["syssn"], of_refund["orig_syssn"]) == (back.fields["syssn"], paid.fields["syssn"])
-    for notice in merchant.heard:
+    for notice in _different(merchant):
         signed = hashlib.md5(notice.body + issued["notify_key"].encode(), usedforsecurity=False).hexdigest()
         assert notice.headers["x-qf-sign"] == signed.upper()
