@@ -30,9 +30,11 @@ from tests.acceptance.qfpay_register import Form, Http, Key, QfpayTill, Tcp
 from tests.acceptance.terminals import Cable, Ecr, Terminal, cable, sale
 from tests.acceptance.tills import Word
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1_500)
 
 KILLS: Final = max(int(os.environ.get("ANYTILL_TEST_KILLS", "50")) // 5, 1)
+#: On a slow machine less happens between two kills: then they go on until all that is wanted was seen, up to this.
+MOST: Final = 6
 SEED: Final = os.environ.get("ANYTILL_TEST_SEED", "1")
 #: The lease that a killed process held, the deadline, a second lease, and the way back: no order is open for longer.
 LONGEST_S: Final = 400
@@ -45,6 +47,8 @@ WAITING: Final = {"01", "06", "09"}
 #: How often the register is struck before its request can have arrived: it needs ten seconds to be sure of that.
 EARLY: Final = 0.15
 CHANNELS: Final = ("wx", "alipay", "payme", "card_payment", "octopus", "fps")
+#: What the cashiers must have been told, each at least once.
+HEARD: Final = (Word.YES, Word.NO, Word.LOST)
 
 
 class Abandoned(Exception):
@@ -125,9 +129,11 @@ def terminal_is_killed(demo: Demo, abandoned: threading.Event) -> list[Cashier]:
     with ThreadPoolExecutor(len(cashiers)) as threads:
         working = [threads.submit(cashier.works) for cashier in cashiers]
         try:
-            for _ in range(KILLS):
+            for nth in range(MOST * KILLS):
+                if nth >= KILLS and _was_told_all(cashiers):
+                    break
                 gate.set()
-                if abandoned.wait(chance.uniform(0.01, 0.4)):
+                if abandoned.wait(chance.uniform(0.01, 0.4) * (nth // KILLS + 1)):
                     raise Abandoned
                 gate.clear()
                 demo.kill()
@@ -136,7 +142,7 @@ def terminal_is_killed(demo: Demo, abandoned: threading.Event) -> list[Cashier]:
             stop.set()
             demo.kill()
             for each in working:
-                each.result(60)
+                each.result(120)
                 # Nobody hangs on a connection to a process that is gone.
             for cashier in cashiers:
                 cashier.till.close()
@@ -153,11 +159,18 @@ def terminal_is_killed(demo: Demo, abandoned: threading.Event) -> list[Cashier]:
     return cashiers
 
 
+def _was_told_all(cashiers: Sequence[Cashier]) -> bool:
+    """Whether between them they have heard every word, and asked for a refund."""
+    words = all(any(cashier.told[word] for cashier in cashiers) for word in HEARD)
+    return words and any(refund.told for each in cashiers for order in each.sales for refund in order.refunds)
+
+
 def _at(demo: Demo, way: str, form: Form) -> QfpayTill:
     def port(name: str) -> int:
-        # A demo that is down has told nobody where it is.
-        access = demo.access["qfpay"] if demo.access_file.exists() else {}
-        return int(access.get(name, "0").rpartition(":")[2])
+        try:
+            return int(demo.access["qfpay"][name].rpartition(":")[2])
+        except FileNotFoundError:  # a demo that is down has told nobody where it is
+            return 0
 
     line = Http(lambda: port("http_url")) if way == "http" else Tcp(lambda: port("tcp_port"))
     return QfpayTill(line, Key("f46b1f08bec1f39104792cc79ec9aacd"), form)
@@ -259,6 +272,16 @@ class Clerk:
         """How often this life of the terminal has asked its channel for money."""
         return self.terminal.spoken().count(" SENDING ")
 
+    def has_seen_all(self) -> bool:
+        """Whether either side was killed, and something was paid."""
+        return min(self.struck("register"), self.struck("terminal")) > 0 and any(
+            step.get("state") == "PAID" for step in self.ecr().steps()
+        )
+
+    def struck(self, side: str) -> int:
+        """How often this side was killed, alone or with the other."""
+        return self.victims[side] + self.victims["both"]
+
     def finishes(self) -> None:
         """Until nothing is without its end."""
 
@@ -311,7 +334,9 @@ def _word(end: dict[str, Any], *, is_known: bool = True) -> Word:
 def register_is_killed(clerk: Clerk, abandoned: threading.Event) -> Clerk:
     """The campaign; the terminal is left running, and the journal has no open end."""
     clerk.terminal.start()
-    for _ in range(KILLS + 2):
+    for nth in range(MOST * (KILLS + 2)):
+        if nth >= KILLS + 2 and clerk.has_seen_all():
+            break
         if abandoned.is_set():
             raise Abandoned
         clerk.round()
@@ -363,7 +388,7 @@ def test_the_terminal_is_killed_at_any_moment(campaigns: Campaigns) -> None:
     demo.audit()
     demo.check_silence()
     assert demo.starts > KILLS
-    assert min(told[word] for word in (Word.YES, Word.NO, Word.LOST)) > 0, told
+    assert min(told[word] for word in HEARD) > 0, told
     assert any(refund.told for order in sales for refund in order.refunds)
 
 
@@ -380,5 +405,5 @@ def test_the_register_is_killed_at_any_moment(campaigns: Campaigns) -> None:
     begun = Counter(step["number"] for step in steps if step["step"] in ("trade", "refund"))
     assert set(begun.values()) == {1}
     assert {order.told[-1] for order in sales} >= {Word.YES}
-    assert clerk.victims["register"] + clerk.victims["both"] > 0
-    assert clerk.victims["terminal"] + clerk.victims["both"] > 0
+    assert clerk.struck("register") > 0
+    assert clerk.struck("terminal") > 0
