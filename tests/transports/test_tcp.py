@@ -329,7 +329,7 @@ async def test_a_register_asks_and_hears() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_answer_without_an_end_is_whole_after_half_a_second() -> None:
+async def test_an_answer_without_an_end_is_whole_when_nothing_follows() -> None:
     clock = StandingClock()
     async with Listening(clock=clock) as listening:
         asking = asyncio.ensure_future(listening.send(clock)(request(b"question")))
