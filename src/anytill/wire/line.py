@@ -82,7 +82,8 @@ class Line(Protocol):
         """When `wake` is due; None when nothing is awaited."""
 
     def receive(self, data: bytes, now_ms: int) -> list[Event]:
-        """Bytes arrived, cut anyhow."""
+        """Bytes arrived, cut anyhow. Nothing is held to be late here, only in `wake`: a process that was held up reads
+        first what came meanwhile."""
 
     def end(self, now_ms: int) -> list[Event]:
         """The other side will say nothing more."""

@@ -218,6 +218,15 @@ def test_a_packet_that_does_not_come_in_time_comes_too_late() -> None:
     assert received(frames.receive(first + second, 2_500)) == [(6, b"aaabbb")]
 
 
+def test_what_lay_there_while_nobody_could_look_came_in_time() -> None:
+    frames = Frames()
+    number, _ = frames.send(b"question", 0)
+    first, second = encode_frame(REQUEST, 6, b"aaa", length=6), encode_frame(REQUEST, 6, b"bbb", length=6)
+    assert frames.receive(first[:4], 0) == []
+    assert frames.receive(first[4:] + encode_frame(ANSWER, number), 60_000) == [Acknowledged(number)]
+    assert received(frames.receive(second, 120_000)) == [(6, b"aaabbb")]
+
+
 def test_packets_may_take_as_long_as_the_line_needs() -> None:
     frames = Frames()
     data = encode_message(6, b"x" * 3_000)

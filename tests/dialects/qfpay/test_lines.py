@@ -73,6 +73,12 @@ def test_half_a_second_without_a_byte_is_an_end() -> None:
     assert line.next_wake_ms is None
 
 
+def test_what_lay_there_while_nobody_could_look_came_in_time() -> None:
+    line = lines()
+    assert line.receive(b"ab", 0) == []
+    assert line.receive(b"cd\n", 60_000) == [Received(1, b"abcd")]
+
+
 def test_whoever_never_stops_is_stopped() -> None:
     line, events = lines(), list[Event]()
     for now_ms in range(0, 10_000, 400):

@@ -144,7 +144,7 @@ class Frames:
 
     def receive(self, data: bytes, now_ms: int) -> list[Event]:
         """What came of these bytes."""
-        events = self.wake(now_ms)
+        events: list[Event] = []
         self._buffer += data
         self._read(now_ms, events)
         unread = len(self._buffer) > self._used

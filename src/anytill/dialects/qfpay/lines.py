@@ -57,7 +57,7 @@ class Lines:
 
     def receive(self, data: bytes, now_ms: int) -> list[Event]:
         """What came of these bytes."""
-        events = self.wake(now_ms)
+        events: list[Event] = []
         if data:
             self._add(data, now_ms)
             while (at := self._buffer.find(_LINE_END, self._searched)) >= 0:
