@@ -1,9 +1,11 @@
 """What people write behind the commands over the register, and what of it is refused: each raises BadParameter, or ends
-the command with a sentence, before a store is opened."""
+the command with a sentence, before a store is opened. And the number of an order for which they wrote none."""
 
 from __future__ import annotations
 
 import re
+import secrets
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,11 @@ _NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _MOBILE = re.compile(r"\+?[0-9]{5,20}")
 _LONGEST_NAME = 100
 _LEAST_PASSWORD = 8
+
+
+def new_number(prefix: str) -> str:
+    """A number for an order or refund that was given none: a person reads off it when it was made."""
+    return f"{prefix}{time.strftime('%y%m%d%H%M%S')}{secrets.token_hex(3)}"
 
 
 def dialect_of(name: str, *signs: Login) -> Dialect:

@@ -7,7 +7,6 @@ published sandbox ones at --url; or any JSON file of the same shape.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from anytill.cli.arguments import new_number
 from anytill.cli.sentences import say, stop
 from anytill.cli.showing import show_cancelled, show_payment, show_refund
 
@@ -56,7 +56,7 @@ def pay(
     from anytill.wire.amounts import parse_yuan
 
     order = PayOrder(
-        order_no=order_no or f"T{time.strftime('%y%m%d%H%M%S')}{secrets.token_hex(3)}",
+        order_no=order_no or new_number("T"),
         amount_fen=_understood(lambda: parse_yuan(amount)),
         subject=subject,
         pay_code=Secret(code),
@@ -124,7 +124,7 @@ def refund(
 
     order = RefundOrder(
         payment=PaymentRef(order_no, payment_id),
-        refund_no=refund_no or f"R{time.strftime('%y%m%d%H%M%S')}{secrets.token_hex(3)}",
+        refund_no=refund_no or new_number("R"),
         amount_fen=_understood(lambda: parse_yuan(amount)),
     )
 

@@ -9,13 +9,12 @@ given in a file or in ANYTILL_POS_KEY: what stands on the command line can be re
 
 from __future__ import annotations
 
-import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anytill.cli.arguments import new_number
 from anytill.cli.ecr_desk import Desk, interruptible, with_line, with_register
 from anytill.cli.sentences import say, stop
 from anytill.cli.showing import show_payment, show_refund
@@ -110,7 +109,7 @@ def refund(
     """Give part or all of a paid payment back."""
     from anytill.core.payment import RefundOrder
 
-    order = RefundOrder(_ref(number, syssn=syssn), refund_no or _new_number("R"), _cents(amount) if amount else 0)
+    order = RefundOrder(_ref(number, syssn=syssn), refund_no or new_number("R"), _cents(amount) if amount else 0)
 
     async def run(register: Register) -> Refund:
         say(f"refund {order.refund_no}")
@@ -191,7 +190,7 @@ def _order(amount: str, channel: str, order_no: str, *, scan: bool, timeout_s: i
     wanted = Method.BARCODE if scan else Method.QR
     method = wanted if wanted in kind.pay_types else next(iter(kind.pay_types))
     return PayOrder(
-        order_no=order_no or _new_number("E"),
+        order_no=order_no or new_number("E"),
         amount_fen=_cents(amount),
         method=method,
         wallet=kind.wallet,
@@ -240,7 +239,3 @@ def _cents(amount: str) -> int:
         return parse_yuan(amount)
     except WireError:
         raise typer.BadParameter("an amount has at most two decimals and is above zero") from None
-
-
-def _new_number(prefix: str) -> str:
-    return f"{prefix}{time.strftime('%y%m%d%H%M%S')}{secrets.token_hex(3)}"
