@@ -280,18 +280,16 @@ async def test_register_and_wallet_agree(one_world: World, line: str, fault: str
 @pytest.mark.anyio
 @pytest.mark.parametrize("scheme", ["http", "tcp"])
 async def test_what_waits_for_a_person_is_taken_back_when_it_is_switched_off(world: World, scheme: str) -> None:
-    desk = await Desk(world).opened()
-    front = Front(world.clock, Nobody())
-    terminal = KIND.open(world.gateway, desk.number, front)
+    desk, nobody = await Desk(world).opened(), Nobody()
+    # Its clock stands, so that no payer's time is ever over: only the switch can end it.
+    terminal = KIND.open(world.gateway, desk.number, Front(StandingClock(world.clock.now_ms()), nobody))
     async with served(terminal, Listens(http_port=0, tcp_port=0)) as at:
         port = at.http_port if scheme == "http" else at.tcp_port
         send = send_to(f"{scheme}://127.0.0.1:{port}", lambda message: is_whole(message, [PosKey(Secret(KEY))]))
         body = message(desk.trade(channel="fps", out_trade_no="SHOWN"))
         asked = asyncio.ensure_future(send(request(body)))
         async with asyncio.timeout(60):
-            while not await world.wallet.statement(merchant_order="SHOWN"):
-                await asyncio.sleep(0)
-    # No clock went on: nobody's patience was needed.
+            await nobody.waited_for.wait()
     assert said((await asked).body).codes == USER_CANCELLED
     assert (await desk.stored("SHOWN")).state is PaymentState.CANCELLED
     assert await desk.net_fen("SHOWN") == 0
@@ -301,8 +299,12 @@ async def test_what_waits_for_a_person_is_taken_back_when_it_is_switched_off(wor
 class Nobody:
     """Nobody is in front of the terminal."""
 
+    def __init__(self) -> None:
+        self.waited_for = asyncio.Event()
+
     def shown(self, sight: Sight) -> None:
-        pass
+        if sight.stage is Stage.SHOWING:
+            self.waited_for.set()
 
     def asked(self, way: Way) -> None:
         pass
