@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -120,12 +119,13 @@ async def test_the_days_takings(desk: Desk) -> None:
 
 async def test_a_channel_is_one_line_however_it_was_paid(desk: Desk) -> None:
     """Its codes were scanned and shown."""
+
+    async def payer_pays() -> None:
+        await desk.world.wallet.payer_pays(merchant_order="SHOWN")
+
     scanned = await desk.pay(amt=3)
-    paying = asyncio.ensure_future(desk.call(desk.trade(amt=4, out_trade_no="SHOWN", scan_type="QRCODE_PAY")))
-    while not await desk.world.wallet.statement(merchant_order="SHOWN"):
-        await asyncio.sleep(0)
-    await desk.world.wallet.payer_pays(merchant_order="SHOWN")
-    assert (await paying).codes == PAID
+    desk.panel.pausing(payer_pays)
+    assert (await desk.call(desk.trade(amt=4, out_trade_no="SHOWN", scan_type="QRCODE_PAY"))).codes == PAID
     await desk.refund(scanned.data["syssn"])
     await desk.refund("SHOWN", refund_amount=1)
     assert (await desk.call({"func_type": 3002})).codes == PRINTED
