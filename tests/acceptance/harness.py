@@ -66,14 +66,17 @@ def lasting_port() -> int:
 
 
 def command(
-    *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    within_s: float = HANGS_AFTER_S,
 ) -> subprocess.CompletedProcess[str]:
     """Run `anytill` with these arguments to its end."""
     return subprocess.run(
         (*ANYTILL, *arguments),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=within_s,
         check=False,
         cwd=cwd,
         env=clean_environment() | dict(environment or {}),

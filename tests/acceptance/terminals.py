@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from anytill.bootstrap.customer import CARDS
 from tests.acceptance.books import Sale
-from tests.acceptance.harness import ANYTILL, Gateway, clean_environment, lasting_port, until
+from tests.acceptance.harness import ANYTILL, Gateway, clean_environment, command, lasting_port, until
 from tests.acceptance.qfpay_register import Form, Http, Key, Line, QfpayTill, Serial, Tcp
 
 PUBLISHED_KEY: Final = "f46b1f08bec1f39104792cc79ec9aacd"
@@ -226,16 +226,9 @@ class Ecr:
         """What follows `anytill`."""
         return ("ecr", *self.way(), "--settings", str(self.terminal.settings), "--journal", str(self.journal), *task)
 
-    def run(self, *task: str, within_s: float = ECR_ENDS_WITHIN_S) -> subprocess.CompletedProcess[str]:
+    def run(self, *task: str) -> subprocess.CompletedProcess[str]:
         """A command to its end."""
-        return subprocess.run(
-            (*ANYTILL, *self.arguments(*task)),
-            capture_output=True,
-            text=True,
-            timeout=within_s,
-            check=False,
-            env=clean_environment(),
-        )
+        return command(*self.arguments(*task), within_s=ECR_ENDS_WITHIN_S)
 
     def asked(self, *task: str) -> subprocess.CompletedProcess[str]:
         """A command to its end, once it was answered."""

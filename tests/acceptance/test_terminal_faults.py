@@ -3,8 +3,6 @@ the register, the terminal and the wallet's own book end with the same truth."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -32,9 +30,6 @@ SHORT_PATIENCE_S: Final = 4.0
 #: A refund without a number is the same one for a minute; a careful register asks for it again only well within that.
 SAME_REFUND_S: Final = 40.0
 KNOWN_WITHIN_S: Final = 120.0
-#: How long a cashier waits before starting a command again, and how often one is started.
-HEARD_WITHIN_S: Final = 60.0
-STARTS: Final = 5
 #: What payers do: most pay at once; of a code on the screen 02 is turned away.
 CENTS: Final = (1_200, 704, 1_205, 9_900, 100, 1_202)
 
@@ -159,31 +154,18 @@ def test_a_bad_line_costs_time_and_no_money(faulty: dict[str, Faulty], fault: st
     till.close()  # a serial port has one owner
 
 
-def _started_again(ecr: Ecr, *task: str) -> subprocess.CompletedProcess[str]:
-    """A command to its end. Half a second without a byte cuts an answer off, and whoever is held up in the middle of
-    one waits for minutes; a cashier who starts the same again is told the end."""
-    for _ in range(STARTS - 1):
-        try:
-            return ecr.run(*task, within_s=HEARD_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            continue
-    return ecr.run(*task)
-
-
 @pytest.mark.parametrize("fault", LINE_FAULTS)
 def test_anytill_ecr_on_a_bad_serial_line(faulty: dict[str, Faulty], fault: str, tmp_path: Path) -> None:
     counter = faulty[fault]
     ecr = counter.ecr("serial", tmp_path)
     order = counter.order(2_000)
-    done = _started_again(ecr, "pay", "20.00", "--order-no", order.order_no, "--json")
-    assert done.returncode == 0, done
-    paid = json.loads(done.stdout)
+    paid = ecr.told("pay", "20.00", "--order-no", order.order_no)
     order.told.append(Word.YES)
     assert (paid["order_no"], paid["state"], paid["amount"]) == (order.order_no, "PAID", "20.00")
     order.refunds.append(GivenBack("", 500, [Word.YES], "qfpay"))
 
     def given_back() -> bool:
-        back = _started_again(ecr, "refund", order.order_no, "5.00", "--refund-no", "R1")
+        back = ecr.run("refund", order.order_no, "5.00")
         # It asks how the payment stands before it writes anything down; without an answer nothing was begun.
         assert (back.returncode, "state=DONE" in back.stdout) in {(0, True), (3, False)}, back
         return back.returncode == 0

@@ -380,22 +380,22 @@ async def test_a_code_on_the_terminals_screen(world: World, dialect: Dialect, wa
     await world.check_books(paid.order_no, left.order_no)
 
 
-async def paid_order(world: World, dialect: Dialect, client: Client) -> PayOrder:
-    """An order whose payment was told."""
+async def told_of_one(world: World, dialect: Dialect) -> tuple[Client, PayOrder]:
+    """A client that listens, and an order whose payment it was told."""
+    client = world.client(dialect.name)
+    listening(world, client)
     order = await notified_order(world, dialect)
     await client.pay(order)
     if order.method is Method.QR:
         await world.wallet.payer_pays(merchant_order=order.order_no)
     await world.pass_s(10)
-    return order
+    return client, order
 
 
 @with_notices
 async def test_a_notice_is_heard_only_if_it_is_authentic(world: World, dialect: Dialect) -> None:
     assert dialect.form is not None
-    client = world.client(dialect.name)
-    listening(world, client)
-    order = await paid_order(world, dialect, client)
+    client, order = await told_of_one(world, dialect)
     (posted,) = world.receiver.posted
     assert posted.url == NOTICE_URL
     heard, _ = client.hear(notice_request(posted))
@@ -407,9 +407,7 @@ async def test_a_notice_is_heard_only_if_it_is_authentic(world: World, dialect: 
 @with_notices
 async def test_a_refund_is_told_where_the_vendor_tells_refunds_and_only_there(world: World, dialect: Dialect) -> None:
     assert dialect.form is not None
-    client = world.client(dialect.name)
-    listening(world, client)
-    order = await paid_order(world, dialect, client)
+    client, order = await told_of_one(world, dialect)
     # Whoever asks for it: here the gateway's own till, since not every vendor has refunds.
     payment = await world.stored(order.order_no)
     refund = await (await world.till(dialect.name)).refund(RefundOrder(payment.ref, "R1", 40))
