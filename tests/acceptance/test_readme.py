@@ -1,5 +1,6 @@
 """The README, read by a newcomer: every `# walk` block of it and of the pages it leads to is pasted into one bash
-session, in order, against a demo; the output of each block must hold what its `# ->` lines promise.
+session, in order, against a demo whose books are judged afterwards; the output of each block must hold what its `# ->`
+lines promise.
 
 A `# window` block is for a window of its own. It stays open behind the others, and the terminal that it starts has a
 customer who acts by himself in the place of somebody at the keys.
@@ -10,21 +11,20 @@ takes its place.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.harness import HANGS_AFTER_S, clean_environment, lasting_port, until
+from tests.acceptance.harness import HANGS_AFTER_S, Demo, clean_environment, lasting_port
 
 ROOT = Path(__file__).parents[2]
 DIALECT_PAGES = (
@@ -108,35 +108,13 @@ def steps_of(language: str) -> list[Step]:
     ]
 
 
-@pytest.fixture
-def base_url(tmp_path: Path) -> Iterator[str]:
-    """The address of a demo of one's own on a free port."""
-    with (tmp_path / "demo.log").open("wb") as log:
-        command = [sys.executable, "-m", "anytill", "demo", "--port", "0", "--data", str(tmp_path / "demo")]
-        demo = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path, env=clean_environment())
-    document = tmp_path / "demo" / "sandbox.json"
-
-    def has_started() -> bool:
-        assert demo.poll() is None, (tmp_path / "demo.log").read_text(encoding="utf-8")
-        return document.exists()
-
-    try:
-        until(has_started, "the demo's start")
-        found = re.search(r'"base_url": "([^"]+)"', document.read_text(encoding="utf-8"))
-        assert found is not None
-        yield found[1]
-    finally:
-        demo.terminate()
-        assert demo.wait(HANGS_AFTER_S) == 0
-
-
-def walked(steps: list[Step], base_url: str, folder: Path) -> list[str]:
+def walked(steps: list[Step], demo: Demo, folder: Path) -> list[str]:
     """What each block prints, all of them in one session."""
-    terminal = json.loads((folder / "demo" / "sandbox.json").read_text(encoding="utf-8"))["qfpay"]
+    terminal = demo.access["qfpay"]
     environment = {
         **clean_environment(),
         "LC_ALL": "C.UTF-8",  # of a locale that is not there bash would complain
-        "BASE_URL": base_url,
+        "BASE_URL": demo.url,
         "QFPAY_URL": terminal["http_url"],
         "QFPAY_TCP": f"{terminal['tcp_host']}/{terminal['tcp_port']}",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -180,9 +158,9 @@ def typed(step: Step, ports: Mapping[str, str]) -> str:
 
 
 @pytest.mark.parametrize("language", sorted(WALKS))
-def test_the_pages_do_what_they_say(language: str, base_url: str, tmp_path: Path) -> None:
+def test_the_pages_do_what_they_say(language: str, own_demo: Demo, tmp_path: Path) -> None:
     steps = steps_of(language)
-    printed = walked(steps, base_url, tmp_path)
+    printed = walked(steps, own_demo, tmp_path)
     assert len(printed) == len(steps)
     for step, output in zip(steps, printed, strict=True):
         for promise in step.promises:
@@ -190,21 +168,21 @@ def test_the_pages_do_what_they_say(language: str, base_url: str, tmp_path: Path
 
 
 def test_the_stand_in_for_curl_serves_the_readme(
-    base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANYTILL_TEST_CURL", "stand-in")
     steps = [step for step in steps_of("zh") if step.page == "README.zh.md"]
-    for step, output in zip(steps, walked(steps, base_url, tmp_path), strict=True):
+    for step, output in zip(steps, walked(steps, own_demo, tmp_path), strict=True):
         for promise in step.promises:
             assert promise in output, f"{step.commands}\nprinted\n{output}"
 
 
 @pytest.mark.parametrize("language", sorted(WALKS))
-def test_the_python_example_does_what_it_says(language: str, base_url: str, tmp_path: Path) -> None:
+def test_the_python_example_does_what_it_says(language: str, own_demo: Demo, tmp_path: Path) -> None:
     (program,) = PYTHON_BLOCK.findall((ROOT / f"docs/{language}/clients.md").read_text(encoding="utf-8"))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        env=clean_environment() | {"BASE_URL": base_url},
+        env=clean_environment() | {"BASE_URL": own_demo.url},
         cwd=tmp_path,
         capture_output=True,
         text=True,
