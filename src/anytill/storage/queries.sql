@@ -309,10 +309,17 @@ WHERE due_at_ms IS NOT NULL AND receiver NOT IN (SELECT json_array_elements_text
 ORDER BY due_at_ms LIMIT 1
 
 
--- take_free_node --
+-- take_free_node.sqlite --
 -- A node number that nobody holds any more, for as long as `until_ms` says. Tells which.
 UPDATE node SET until_ms = :until_ms
-WHERE node = (SELECT node FROM node WHERE until_ms < :now_ms ORDER BY node LIMIT 1) AND until_ms < :now_ms
+WHERE node = (SELECT node FROM node WHERE until_ms < :now_ms ORDER BY node LIMIT 1)
+RETURNING node
+
+-- take_free_node.postgres --
+-- The same; of many who come at one moment each takes another, so no free number is passed over.
+UPDATE node SET until_ms = :until_ms
+WHERE node = (SELECT node FROM node WHERE until_ms < :now_ms ORDER BY node LIMIT 1 FOR UPDATE SKIP LOCKED)
+    AND until_ms < :now_ms
 RETURNING node
 
 -- add_node --
