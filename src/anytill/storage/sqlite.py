@@ -13,7 +13,7 @@ owner holds an exclusive transaction on a small neighbour file (`….owner`), a 
 however the process ends.
 
 A keeper writes beside the owner, a little now and then: which merchants there are, and who may speak for them. SQLite
-lets one of the two write at a time and the other wait (`BEGIN IMMEDIATE` and a busy timeout), and every statement has
+lets one of the two write at a time and the other wait (`BEGIN IMMEDIATE` and a busy handler), and every statement has
 its guards, so nothing is lost; two processes that take money would only stand in each other's way.
 """
 
@@ -23,6 +23,7 @@ import asyncio
 import errno
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -248,7 +249,7 @@ def _connect_to_look(path: str) -> apsw.Connection:
 
 def _connect_to_write(path: str) -> apsw.Connection:
     connection = apsw.Connection(path)
-    connection.set_busy_timeout(_BUSY_MS)
+    connection.set_busy_handler(_Patience())
     try:
         connection.pragma("journal_mode", "wal")
     except apsw.NotADBError:
@@ -259,6 +260,23 @@ def _connect_to_write(path: str) -> apsw.Connection:
     connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
     connection.pragma("journal_size_limit", _LOG_BYTES)
     return connection
+
+
+class _Patience:
+    """How a writer waits for another: it looks again every millisecond, for as long as a busy timeout would let it.
+
+    SQLite's own handler looks ever more rarely, at last ten times a second: beside a process that writes again and
+    again it would find the file locked each time, and give up.
+    """
+
+    def __init__(self) -> None:
+        self._until_s = 0.0
+
+    def __call__(self, looks: int) -> bool:
+        if not looks:
+            self._until_s = time.monotonic() + _BUSY_MS / 1_000
+        time.sleep(0.001)
+        return time.monotonic() < self._until_s
 
 
 def _own(path: str) -> apsw.Connection:
