@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -84,25 +83,23 @@ def _run_part(campaign: Campaign, number: Any, sending: Connection) -> None:
 
 def _outcome(part: _Part) -> Score:
     """What a part came to; of one that is stuck or has died, the message at which it did."""
-    for fault in _waiting(part):
-        part.process.kill()
-        at = part.seen
-        if at < 0:
-            raise SystemExit(f"{part.campaign.dialect}: the genuine messages could not be made: {fault}")
-        tries = Tries(part.campaign.dialect, part.campaign.kind, part.campaign.seed)
-        return Score(findings=[tries.finding(at, fault, *tries.forge(at))], wrong=1)
-    score: Score = part.result.recv()
+    while not part.result.poll(_LOOK_EVERY_S):
+        if part.is_stuck():
+            part.process.kill()
+            return _fault(part, f"took more than {STUCK_S} s")
+    try:
+        score: Score = part.result.recv()
+    except EOFError:
+        part.process.join()
+        part.is_stuck()
+        return _fault(part, f"the process ended with {part.process.exitcode}")
     part.process.join()
     return score
 
 
-def _waiting(part: _Part) -> Iterator[str]:
-    """Wait for the result; what is wrong if none will come."""
-    while not part.result.poll(_LOOK_EVERY_S):
-        if part.is_stuck():
-            yield f"took more than {STUCK_S} s"
-        if not part.process.is_alive() and not part.result.poll():
-            yield f"the process ended with {part.process.exitcode}"
-    if part.process.exitcode:
-        part.is_stuck()
-        yield f"the process ended with {part.process.exitcode}"
+def _fault(part: _Part, fault: str) -> Score:
+    """The finding that a part without a result leaves, at the message it was last seen at."""
+    if part.seen < 0:
+        raise SystemExit(f"{part.campaign.dialect}: the genuine messages could not be made: {fault}")
+    tries = Tries(part.campaign.dialect, part.campaign.kind, part.campaign.seed)
+    return Score(findings=[tries.finding(part.seen, fault, *tries.forge(part.seen))], wrong=1)

@@ -16,6 +16,7 @@ from anytill.dialects import load_dialects
 from fuzz import known
 from fuzz.campaign import Campaign, Tries, genuine_of, keep, run_campaign, served, try_again
 from fuzz.judges import Kind, Requests, Verdict
+from fuzz.processes import run_parts
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -125,3 +126,8 @@ def test_a_reading_is_the_same_one_at_every_address() -> None:
     for number, message in enumerate((other, elsewhere, other)):
         assert judge.judge(message, [parent], number) is Verdict.OTHER_READING
     assert judge.readings.seen[parent][1] == 0
+
+
+def test_a_part_that_dies_is_not_taken_for_one_that_found_nothing() -> None:
+    with pytest.raises(SystemExit, match="nobody: the genuine messages could not be made: the process ended with 1"):
+        run_parts("nobody", Kind.REQUESTS, seed=1, count=2, jobs=2)
