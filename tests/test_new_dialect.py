@@ -89,6 +89,8 @@ def contents(root: Path) -> Mapping[str, str]:
 def run(root: Path, *command: str, stdin: str = "") -> str:
     """What the command prints in the copy; it must succeed."""
     environment = {**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    # What hypothesis keeps names the files of this machine, which may be in somebody's home.
+    environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(root.with_name(f"{root.name}-hypothesis"))
     done = subprocess.run(command, cwd=root, env=environment, input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
     return done.stdout

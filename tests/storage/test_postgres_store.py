@@ -167,6 +167,7 @@ async def test_connections_that_die_unnoticed_are_replaced_without_a_word(
         payments = [await add_paid(store, number) for number in range(5)]
         await Database(shared_postgres, group_commit).meddle(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'anytill'"
+            " AND datname = current_database()"
         )
         assert await asyncio.gather(*(store.add_payment(a_payment(number)) for number in range(5, 50))) == [True] * 45
         assert await asyncio.gather(*(store.move_payment(payment, payment) for payment in payments)) == [True] * 5
