@@ -91,15 +91,15 @@ def _outcome(part: _Part) -> Score:
         score: Score = part.result.recv()
     except EOFError:
         part.process.join()
-        part.is_stuck()
         return _fault(part, f"the process ended with {part.process.exitcode}")
     part.process.join()
     return score
 
 
 def _fault(part: _Part, fault: str) -> Score:
-    """The finding that a part without a result leaves, at the message it was last seen at."""
-    if part.seen < 0:
+    """The finding that a part without a result leaves, at the message that it was trying."""
+    at = part.number.value
+    if at < 0:
         raise SystemExit(f"{part.campaign.dialect}: the genuine messages could not be made: {fault}")
     tries = Tries(part.campaign.dialect, part.campaign.kind, part.campaign.seed)
-    return Score(findings=[tries.finding(part.seen, fault, *tries.forge(part.seen))], wrong=1)
+    return Score(findings=[tries.finding(at, fault, *tries.forge(at))], wrong=1)
