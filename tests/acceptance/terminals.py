@@ -272,11 +272,16 @@ def answered(ask: Callable[[], subprocess.CompletedProcess[str]]) -> subprocess.
     return done[-1]
 
 
+def left_of_the_day_s(now_s: float) -> float:
+    """How long it is until midnight in Hong Kong."""
+    return DAY_S - (now_s + HONG_KONG_S) % DAY_S
+
+
 def well_before_midnight() -> None:
     """Wait for the next day when this one is nearly over in Hong Kong."""
 
     def enough_is_left() -> bool:
-        return DAY_S - (time.time() + HONG_KONG_S) % DAY_S > LEFT_OF_THE_DAY_S
+        return left_of_the_day_s(time.time()) > LEFT_OF_THE_DAY_S
 
     until(enough_is_left, "midnight in Hong Kong", 2 * LEFT_OF_THE_DAY_S, 1)
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.harness import HANGS_AFTER_S, Demo, clean_environment, lasting_port
-from tests.acceptance.terminals import DAY_S, HONG_KONG_S
+from tests.acceptance.terminals import left_of_the_day_s
 
 ROOT = Path(__file__).parents[2]
 DIALECT_PAGES = (
@@ -172,9 +172,9 @@ def check_promises(step: Step, printed: list[str]) -> None:
 @pytest.mark.parametrize("language", sorted(WALKS))
 def test_the_pages_do_what_they_say(language: str, own_demo: Demo, tmp_path: Path) -> None:
     # A card's payment goes back whole on its day: the walk stays within one, of the demo's own clock.
-    left_s = DAY_S - (own_demo.now_ms() // 1_000 + HONG_KONG_S) % DAY_S
+    left_s = left_of_the_day_s(own_demo.now_ms() // 1_000)
     if left_s < 2 * WALKED_WITHIN_S:
-        own_demo.advance(left_s)
+        own_demo.advance(int(left_s))
     steps = steps_of(language)
     printed = walked(steps, own_demo, tmp_path)
     assert len(printed) == len(steps)
